@@ -1,0 +1,49 @@
+# make help lists the targets. Every target works from a fresh clone.
+
+# Every module of the workspace but tools, whose dependencies stay apart.
+PACKAGES := ./... ./cmd/evenkeel/... ./conformance/... ./e2e/...
+MODULES  := . ./cmd/evenkeel ./conformance ./e2e ./tools
+
+# The race detector needs a C compiler. Without one the tests still run.
+CC_FOUND := $(shell command -v $${CC:-cc} || command -v gcc)
+RACE     := $(if $(CC_FOUND),-race,)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Watch a channel follow its backends in a real etcd
+	go run ./cmd/evenkeel demo
+
+.PHONY: test
+test: .bin/gotestsum ## Run all modules' tests, with -race and shuffled
+	@$(if $(RACE),,echo "make test: no C compiler found, so without -race" >&2)
+	.bin/gotestsum --format pkgname --hide-summary skipped -- $(RACE) -shuffle=on -timeout 10m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: lint
+lint: .bin/golangci-lint ## Lint every module
+	go vet $(PACKAGES)
+	.bin/golangci-lint run $(PACKAGES)
+
+.PHONY: fmt
+fmt: .bin/golangci-lint ## Format every module
+	.bin/golangci-lint fmt
+
+.PHONY: tidy-check
+tidy-check: ## Fail if a go.mod or go.sum is not tidy
+	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff) || exit 1; done
+
+.PHONY: vuln
+vuln: .bin/govulncheck ## Look up known vulnerabilities (needs the network)
+	.bin/govulncheck ./...
+
+# The tools are built outside the workspace: their versions are tools/go.mod's alone.
+.bin/golangci-lint: PKG = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+.bin/gotestsum:     PKG = gotest.tools/gotestsum
+.bin/govulncheck:   PKG = golang.org/x/vuln/cmd/govulncheck
+.bin/golangci-lint .bin/gotestsum .bin/govulncheck: tools/go.mod tools/go.sum
+	cd tools && GOWORK=off go build -o ../$@ $(PKG)
+	@touch $@

@@ -1,0 +1,125 @@
+package scstate
+
+import "sync"
+
+// keepCap is the number of elements up to which an emptied array is always
+// kept for reuse. A larger one is kept only while bursts of its size go on.
+const keepCap = 1024
+
+// Buffer is an unbounded first-in first-out queue between producers that must
+// never wait and one consumer that may be slow. Elements of one producer come
+// out in the order in which it put them; none is lost or doubled.
+//
+// The consumer takes everything at once by swapping slices, so an element costs
+// amortised constant time however long the queue grows, and no allocation once
+// two arrays of the usual size exist. After a burst the memory is released by
+// the next Take that finds the queue shorter.
+//
+// The zero value is an empty, open Buffer. It must not be copied after use. All
+// methods may be called concurrently, but two concurrent consumers would share
+// the order between them.
+type Buffer[T any] struct {
+	mu     sync.Mutex // guards the fields below
+	items  []T
+	total  uint64
+	closed bool
+	ready  chan struct{} // nil until Ready is called
+}
+
+// Put appends v and returns true. After Close it drops v and returns false. It
+// never waits for the consumer.
+func (b *Buffer[T]) Put(v T) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.items = append(b.items, v)
+	b.total++
+	b.signalLocked()
+	return true
+}
+
+// Take removes all that is queued and returns it, oldest first; the result is
+// empty if nothing is queued. It does not wait.
+//
+// The caller owns the result until it passes it back as spare, the array for
+// elements to come; spare's elements are cleared then. A nil spare is allowed.
+func (b *Buffer[T]) Take(spare []T) []T {
+	clear(spare)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	batch := b.items
+	b.items = trim(spare[:0], len(batch))
+	return trim(batch, len(batch))
+}
+
+// trim returns s, or nil if its array is much larger than the n elements that
+// the queue last held.
+func trim[T any](s []T, n int) []T {
+	if cap(s) > keepCap && cap(s) > 4*n {
+		return nil
+	}
+	return s
+}
+
+// Ready returns a channel that receives whenever there may be something to
+// take. It is closed by Close, after which one more Take returns what was left:
+//
+//	for range buf.Ready() {
+//		batch = buf.Take(batch)
+//	}
+//
+// therefore sees every element and ends. The channel is the same on every call.
+func (b *Buffer[T]) Ready() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ready == nil {
+		b.ready = make(chan struct{}, 1)
+		if len(b.items) > 0 {
+			b.signalLocked()
+		}
+		if b.closed {
+			close(b.ready)
+		}
+	}
+	return b.ready
+}
+
+// Close makes every later Put return false. What is queued can still be taken.
+// Closing twice is harmless.
+func (b *Buffer[T]) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed = true
+	if b.ready != nil {
+		close(b.ready)
+	}
+}
+
+// Len returns how many elements are queued.
+func (b *Buffer[T]) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items)
+}
+
+// Total returns how many elements were ever accepted by Put.
+func (b *Buffer[T]) Total() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total
+}
+
+func (b *Buffer[T]) signalLocked() {
+	if b.ready == nil || b.closed {
+		return
+	}
+	select {
+	case b.ready <- struct{}{}:
+	default: // One token stands for everything queued.
+	}
+}

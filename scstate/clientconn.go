@@ -1,0 +1,96 @@
+package scstate
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/resolver"
+)
+
+// Post runs fn as one of the policy's calls: never beside another one, after
+// all that arrived before it, and not after Close. A policy calls it from its
+// timers, pickers and goroutines with the ClientConn that its Build received.
+// Inline, fn may run before Post returns.
+//
+// It returns false, and drops fn, if the policy is closed or cc is not the
+// ClientConn of a wrapped policy.
+func Post(cc balancer.ClientConn, fn func()) bool {
+	c, ok := cc.(*clientConn)
+	return ok && c.feed.call(fn)
+}
+
+// clientConn is the ClientConn that the policy sees. It counts the policy's
+// calls into grpc: during one, a call that comes back must not wait for the
+// policy.
+type clientConn struct {
+	balancer.ClientConn
+	feed *feed
+}
+
+func (c *clientConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
+	c.feed.calling.Add(1)
+	defer c.feed.calling.Add(-1)
+	sc := &subConn{feed: c.feed, listener: opts.StateListener}
+	opts.StateListener = sc.stateChanged
+	base, err := c.ClientConn.NewSubConn(addrs, opts)
+	if err != nil {
+		return nil, err
+	}
+	sc.SubConn = base
+	return sc, nil
+}
+
+func (c *clientConn) UpdateState(s balancer.State) {
+	c.feed.calling.Add(1)
+	defer c.feed.calling.Add(-1)
+	s.Picker = upward(s.Picker)
+	c.ClientConn.UpdateState(s)
+}
+
+func (c *clientConn) ResolveNow(o resolver.ResolveNowOptions) {
+	c.feed.calling.Add(1)
+	defer c.feed.calling.Add(-1)
+	c.ClientConn.ResolveNow(o)
+}
+
+// RemoveSubConn is deprecated in grpc and kept for policies that still call it.
+func (c *clientConn) RemoveSubConn(sc balancer.SubConn) { sc.Shutdown() }
+
+// UpdateAddresses is deprecated in grpc and kept for policies that still call
+// it.
+func (c *clientConn) UpdateAddresses(sc balancer.SubConn, addrs []resolver.Address) {
+	c.feed.calling.Add(1)
+	defer c.feed.calling.Add(-1)
+	c.ClientConn.UpdateAddresses(Base(sc), addrs)
+}
+
+// subConn is the SubConn that the policy sees: grpc's own, with listeners that
+// put into the feed.
+type subConn struct {
+	balancer.SubConn // grpc's own
+	feed             *feed
+	listener         func(balancer.SubConnState) // nil for policies of the old kind
+	shutDown         atomic.Bool
+}
+
+func (s *subConn) stateChanged(state balancer.SubConnState) {
+	s.feed.put(Update{SubConn: s, State: state, deliver: s.listener})
+}
+
+func (s *subConn) RegisterHealthListener(listener func(balancer.SubConnState)) {
+	if listener == nil {
+		s.SubConn.RegisterHealthListener(nil)
+		return
+	}
+	s.SubConn.RegisterHealthListener(func(state balancer.SubConnState) {
+		s.feed.put(Update{SubConn: s, State: state, Health: true, deliver: listener})
+	})
+}
+
+func (s *subConn) Shutdown() {
+	s.shutDown.Store(true)
+	s.SubConn.Shutdown()
+}
+
+func (s *subConn) String() string { return fmt.Sprint(s.SubConn) }

@@ -1,0 +1,46 @@
+// Package scstate carries SubConn state changes from grpc to a load-balancing
+// policy: an unbounded buffer, and the feed that drains it into one policy.
+//
+// # Use
+//
+// A policy that is registered through the registry is wrapped already. To wrap
+// one by hand:
+//
+//	balancer.Register(scstate.Wrap(myBuilder{}))
+//
+// [Wrap] puts a feed around every balancer that the builder builds. The feed
+// runs every call into the balancer, resolver updates, state changes, health
+// changes, ExitIdle, Close and [Post]ed functions, one at a time and in arrival
+// order, so the policy needs no lock against grpc, its own timers or its own
+// pickers. A policy that implements [Receiver] is handed the changes in
+// batches. [Buffer] is the queue inside, usable on its own.
+//
+// # Modes
+//
+// A feed has two ways to run the policy. Inline, the default: the goroutine
+// whose call finds the feed idle runs the policy until the buffer is empty, and
+// whoever comes meanwhile leaves its call in the buffer and goes on. The policy
+// is then called as grpc calls it today. [Detached]: a goroutine that starts
+// with the first call and ends when the buffer is empty. A policy that sleeps
+// delays nobody else.
+//
+// # Guarantees
+//
+// No call is lost, doubled or reordered; two calls never overlap; after Close
+// the policy is not called again. No goroutine is kept while nothing happens.
+// A call that the policy causes from inside one of its own calls is queued,
+// never waited for, so it cannot deadlock.
+//
+// # Failure
+//
+// The only call with a result is UpdateClientConnState. It waits for its turn
+// and returns the policy's error, except where waiting could deadlock or could
+// block grpc behind a slow policy: when the policy has a call of its own into
+// the ClientConn under way, and in detached mode when the policy is busy. It
+// then returns nil at once, and a later balancer.ErrBadResolverState becomes a
+// ResolveNow, which is what grpc would have made of it.
+//
+// # Concurrency
+//
+// Everything here may be called from any goroutine, unless it says otherwise.
+package scstate

@@ -1,0 +1,203 @@
+package scstate
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
+)
+
+// errClosed is what UpdateClientConnState returns after Close.
+var errClosed = errors.New("scstate: resolver update for a balancer that is closed")
+
+var _ balancer.Balancer = (*feed)(nil)
+
+// feed stands between grpc and one policy: every call into the policy goes
+// through its buffer, and whoever holds running calls the policy.
+type feed struct {
+	// Set by Build, then read-only.
+	cc       balancer.ClientConn
+	detached bool
+	policy   balancer.Balancer
+	receiver Receiver // nil unless policy implements it
+
+	buf     Buffer[Update]
+	running atomic.Bool  // held by the goroutine that may call the policy
+	calling atomic.Int32 // calls that the policy has under way into cc
+
+	// Touched only by the goroutine that holds running.
+	spare  []Update
+	closed bool
+}
+
+// put queues u and sees to it that it is run. It returns false after Close.
+func (f *feed) put(u Update) bool {
+	if !f.buf.Put(u) {
+		return false
+	}
+	f.kick()
+	return true
+}
+
+// call queues fn, a call into the policy other than a listener.
+func (f *feed) call(fn func()) bool {
+	return f.put(Update{deliver: func(balancer.SubConnState) {
+		if !f.closed {
+			fn()
+		}
+	}})
+}
+
+// kick runs what is queued, unless somebody else is at it and will.
+func (f *feed) kick() {
+	if !f.running.CompareAndSwap(false, true) {
+		return
+	}
+	if f.detached {
+		go f.drain()
+		return
+	}
+	f.drain()
+}
+
+// release gives up running without leaving behind what came meanwhile.
+func (f *feed) release() {
+	f.running.Store(false)
+	if f.buf.Len() > 0 {
+		f.kick()
+	}
+}
+
+// drain runs the policy until the buffer is empty. The caller holds running,
+// drain gives it up.
+func (f *feed) drain() {
+	for {
+		f.runQueued()
+		f.running.Store(false)
+		// A Put that came after the last Take saw the feed running and left.
+		if f.buf.Len() == 0 || !f.running.CompareAndSwap(false, true) {
+			return
+		}
+	}
+}
+
+// runQueued runs batches until a Take comes back empty. The caller holds
+// running.
+func (f *feed) runQueued() {
+	batch := f.buf.Take(f.spare)
+	for len(batch) > 0 {
+		f.run(batch)
+		batch = f.buf.Take(batch)
+	}
+	f.spare = batch
+}
+
+func (f *feed) run(batch []Update) {
+	for len(batch) > 0 {
+		n := 0
+		for n < len(batch) && batch[n].SubConn != nil {
+			n++
+		}
+		if n > 0 {
+			f.runChanges(batch[:n])
+			batch = batch[n:]
+			continue
+		}
+		batch[0].Deliver()
+		batch = batch[1:]
+	}
+}
+
+// runChanges hands over neighbouring SubConn changes.
+func (f *feed) runChanges(changes []Update) {
+	if f.closed {
+		return
+	}
+	if f.receiver != nil {
+		if live := slices.DeleteFunc(changes, stale); len(live) > 0 {
+			f.receiver.Receive(live)
+		}
+		return
+	}
+	for _, u := range changes {
+		switch {
+		case stale(u): // Also after an earlier change of this batch.
+		case u.deliver != nil:
+			u.deliver(u.State)
+		default: // The policy is of the old kind, without listeners.
+			f.policy.UpdateSubConnState(u.SubConn, u.State)
+		}
+	}
+}
+
+// UpdateClientConnState returns the policy's error, or nil where the package
+// documentation says that it does not wait.
+func (f *feed) UpdateClientConnState(s balancer.ClientConnState) error {
+	if !f.detached && f.running.CompareAndSwap(false, true) {
+		// Idle: the caller's goroutine may call the policy, nothing to allocate.
+		f.runQueued()
+		err := errClosed
+		if !f.closed {
+			err = f.policy.UpdateClientConnState(s)
+		}
+		f.drain()
+		return err
+	}
+	if f.calling.Load() > 0 || f.detached && f.running.Load() {
+		return f.postClientConnState(s)
+	}
+	done := make(chan error, 1)
+	ok := f.put(Update{deliver: func(balancer.SubConnState) {
+		if f.closed {
+			done <- errClosed
+			return
+		}
+		done <- f.policy.UpdateClientConnState(s)
+	}})
+	if !ok {
+		return errClosed
+	}
+	return <-done
+}
+
+// postClientConnState queues s without waiting for the policy's answer.
+func (f *feed) postClientConnState(s balancer.ClientConnState) error {
+	ok := f.call(func() {
+		if err := f.policy.UpdateClientConnState(s); errors.Is(err, balancer.ErrBadResolverState) {
+			f.cc.ResolveNow(resolver.ResolveNowOptions{})
+		}
+	})
+	if !ok {
+		return errClosed
+	}
+	return nil
+}
+
+func (f *feed) ResolverError(err error) {
+	f.call(func() { f.policy.ResolverError(err) })
+}
+
+func (f *feed) ExitIdle() {
+	f.call(func() { f.policy.ExitIdle() })
+}
+
+// UpdateSubConnState is never called by grpc: every SubConn that the policy
+// creates has the feed's listener.
+func (f *feed) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
+
+// Close lets the policy see what arrived before, closes it, and drops whatever
+// comes later.
+func (f *feed) Close() {
+	f.call(func() {
+		f.closed = true
+		f.policy.Close()
+	})
+	f.buf.Close()
+}
+
+func isShutdown(s balancer.SubConnState) bool {
+	return s.ConnectivityState == connectivity.Shutdown
+}

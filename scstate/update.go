@@ -1,0 +1,49 @@
+package scstate
+
+import (
+	"google.golang.org/grpc/balancer"
+)
+
+// Update is one SubConn with its new state.
+type Update struct {
+	// SubConn is the one that NewSubConn returned to the policy.
+	SubConn balancer.SubConn
+	// State is what grpc reported.
+	State balancer.SubConnState
+	// Health is true if the SubConn's health listener reported State, and false
+	// if its state listener did.
+	Health bool
+
+	// deliver is the listener that the policy gave for this kind of report. In
+	// an entry that is not about a SubConn it is the whole call.
+	deliver func(balancer.SubConnState)
+}
+
+// Deliver hands the state to the listener that the policy gave: the
+// StateListener, or the health listener if Health is set. Without a listener it
+// does nothing. It must be called from within Receive.
+func (u Update) Deliver() {
+	if u.deliver != nil {
+		u.deliver(u.State)
+	}
+}
+
+// Receiver is implemented by a balancer.Balancer that wants all changes that
+// are queued as one batch, so that it can do once per batch what is costly. Any
+// other balancer has its listeners called one by one.
+type Receiver interface {
+	// Receive is called by the feed in place of the listeners, oldest change
+	// first; it calls Deliver for those whose listener is to run. The batch is
+	// not empty and is valid only during the call. Changes of a SubConn that
+	// the policy had shut down are left out, except the final SHUTDOWN; one
+	// that the policy shuts down during the call may still have changes later
+	// in the batch.
+	Receive(batch []Update)
+}
+
+// stale reports whether u comes from a SubConn that the policy has shut down.
+// The final SHUTDOWN itself is not stale: grpc promises it to the policy.
+func stale(u Update) bool {
+	sc, ok := u.SubConn.(*subConn)
+	return ok && sc.shutDown.Load() && (u.Health || !isShutdown(u.State))
+}

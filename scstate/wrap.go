@@ -1,0 +1,76 @@
+package scstate
+
+import (
+	"encoding/json"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/serviceconfig"
+)
+
+// Option changes how [Wrap] runs a policy.
+type Option interface{ apply(*options) }
+
+type options struct{ detached bool }
+
+type optionFunc func(*options)
+
+func (f optionFunc) apply(o *options) { f(o) }
+
+// Detached makes each feed run its policy on a goroutine of the feed's own,
+// which exists only while there is something to do. It is for policies that may
+// block. The default is inline.
+func Detached() Option {
+	return optionFunc(func(o *options) { o.detached = true })
+}
+
+// Wrap returns a builder of the same name whose balancers are b's, each behind
+// a feed. It implements balancer.ConfigParser exactly if b does. If b's Build
+// returns nil, so does the result's.
+//
+// The ClientConn that b's Build receives can be given to [Post]. The SubConns
+// that it creates stand for grpc's: pickers may return them as they are, and
+// [Direct] saves the translation.
+func Wrap(b balancer.Builder, opts ...Option) balancer.Builder {
+	w := &builder{Builder: b}
+	for _, o := range opts {
+		o.apply(&w.opts)
+	}
+	if p, ok := b.(balancer.ConfigParser); ok {
+		return &parsingBuilder{builder: w, parser: p}
+	}
+	return w
+}
+
+var (
+	_ balancer.Builder      = (*builder)(nil)
+	_ balancer.ConfigParser = (*parsingBuilder)(nil)
+)
+
+type builder struct {
+	balancer.Builder
+	opts options
+}
+
+func (b *builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	f := &feed{cc: cc, detached: b.opts.detached}
+	f.running.Store(true) // What arrives during Build waits until its end.
+	f.policy = b.Builder.Build(&clientConn{ClientConn: cc, feed: f}, opts)
+	if f.policy == nil {
+		f.buf.Close()
+		return nil
+	}
+	f.receiver, _ = f.policy.(Receiver)
+	f.release()
+	return f
+}
+
+// parsingBuilder is a type of its own because grpc finds ConfigParser by a type
+// assertion: a policy without one must not seem to have one.
+type parsingBuilder struct {
+	*builder
+	parser balancer.ConfigParser
+}
+
+func (b *parsingBuilder) ParseConfig(js json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
+	return b.parser.ParseConfig(js)
+}
