@@ -1,0 +1,39 @@
+// Package endpoints is the engine under every policy that keeps a connection to
+// each endpoint of the resolver and spreads RPCs over those that are READY.
+//
+// # Use
+//
+// A policy's Build returns [New], with a function that makes its picker from
+// the [Ring] of READY endpoints. The builder has to be wrapped by scstate.Wrap,
+// which registering it through the registry does.
+//
+// # Guarantees
+//
+// One endpoint with one address costs one record and one SubConn; one with
+// several addresses races them by happy eyeballs, as pick_first does. Two
+// entries of the resolver are the same endpoint if they have the same set of
+// address strings; the first one counts.
+//
+// The cost of a change does not depend on the number of endpoints: an endpoint
+// that becomes READY, or ceases to be, changes the Ring in place. A resolver
+// update is O(N); one that repeats the last is compared and dropped without
+// allocating.
+//
+// The state is READY if any endpoint is, else CONNECTING, else IDLE, else
+// TRANSIENT_FAILURE. A change of it is always reported. A new READY endpoint is
+// published by the Ring alone; one that is lost also by UpdateState, because
+// grpc parks an RPC whose pick has no transport until the next one.
+//
+// # Failure
+//
+// In TRANSIENT_FAILURE, RPCs fail with the endpoints' connection errors in turn,
+// and with the resolver's if it reported one. A changed error is published at
+// once to new RPCs, and once a second to those that wait for READY. Endpoints
+// without addresses are ignored; if there are no others, the resolver update is
+// answered with balancer.ErrBadResolverState.
+//
+// # Concurrency
+//
+// The engine runs in its policy's feed and has no lock. Ring may be used from
+// any goroutine.
+package endpoints

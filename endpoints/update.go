@@ -1,0 +1,102 @@
+package endpoints
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/resolver"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/leaf"
+)
+
+// UpdateClientConnState implements balancer.Balancer.
+func (e *engine) UpdateClientConnState(s balancer.ClientConnState) error {
+	list := s.ResolverState.Endpoints
+	if e.updates > 0 && e.resolver == nil && slices.EqualFunc(list, e.last, sameEndpoint) {
+		return e.lastErr
+	}
+	e.resolver = nil
+	e.resolverChanged()
+	e.updates++
+	// A copy: nobody must change what the next update is compared with.
+	e.last = slices.Clone(list)
+
+	e.updating = true
+	e.connect(e.adopt(list))
+	e.removeOld()
+	e.updating = false
+
+	e.lastErr = nil
+	if len(e.endpoints) == 0 {
+		e.lastErr = balancer.ErrBadResolverState
+	}
+	e.settle()
+	return e.lastErr
+}
+
+// sameEndpoint reports whether nothing about an endpoint has changed. Attributes
+// are compared by identity: their values may not be comparable.
+func sameEndpoint(a, b resolver.Endpoint) bool {
+	return a.Attributes == b.Attributes && slices.EqualFunc(a.Addresses, b.Addresses,
+		func(a, b resolver.Address) bool {
+			return a.Addr == b.Addr && a.ServerName == b.ServerName && a.Attributes == b.Attributes
+		})
+}
+
+// adopt updates the endpoints that stay and returns the new ones, not yet
+// connecting.
+func (e *engine) adopt(list []resolver.Endpoint) []fresh {
+	var added []fresh
+	for i := range list {
+		addrs := list[i].Addresses
+		if len(addrs) == 0 {
+			continue // There is nothing to connect to.
+		}
+		key := keyOf(addrs)
+		ep := e.endpoints[key]
+		switch {
+		case ep == nil:
+			ep = &endpoint{engine: e, key: key}
+			ep.leaf.Init(ep)
+			e.states[ep.leaf.State()]++
+			e.endpoints[key] = ep
+			added = append(added, fresh{ep, i})
+		case ep.update == e.updates:
+			continue // A duplicate: the first in the resolver's order counts.
+		default:
+			ep.leaf.Refresh(leaf.Addresses(list[i : i+1]))
+		}
+		ep.update = e.updates
+	}
+	return added
+}
+
+// fresh is a new endpoint and its index in the resolver's list.
+type fresh struct {
+	*endpoint
+	index int
+}
+
+// connect starts the new endpoints, from a random one on, so that clients that
+// start together do not all connect to the same backend first (grpc-go #8438).
+func (e *engine) connect(added []fresh) {
+	if len(added) == 0 {
+		return
+	}
+	start := rand.IntN(len(added))
+	for i := range added {
+		ep := added[(start+i)%len(added)]
+		ep.leaf.Update(leaf.Addresses(e.last[ep.index : ep.index+1]))
+	}
+}
+
+// removeOld closes the endpoints that the last resolver update did not have.
+func (e *engine) removeOld() {
+	for key, ep := range e.endpoints {
+		if ep.update != e.updates {
+			ep.close()
+			delete(e.endpoints, key)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package fakecc
+
+import (
+	"sync"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
+)
+
+// SubConn is a fake balancer.SubConn. It starts IDLE and changes state only
+// when the test says so.
+type SubConn struct {
+	balancer.SubConn // nil: what is not faked panics
+
+	// Addr is the address that it was created for.
+	Addr resolver.Address
+
+	// Set once.
+	cc       *ClientConn
+	listener func(balancer.SubConnState)
+
+	mu       sync.Mutex // guards the fields below
+	health   func(balancer.SubConnState)
+	state    connectivity.State
+	connects int
+	down     bool
+}
+
+// Connect implements balancer.SubConn.
+func (s *SubConn) Connect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connects++
+}
+
+// Connects returns how often Connect was called.
+func (s *SubConn) Connects() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connects
+}
+
+// Shutdown implements balancer.SubConn.
+func (s *SubConn) Shutdown() {
+	s.mu.Lock()
+	down := s.down
+	s.down = true
+	s.mu.Unlock()
+	if !down {
+		s.Set(connectivity.Shutdown, nil)
+	}
+}
+
+// IsShutdown reports whether Shutdown was called.
+func (s *SubConn) IsShutdown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
+}
+
+// RegisterHealthListener implements balancer.SubConn.
+func (s *SubConn) RegisterHealthListener(f func(balancer.SubConnState)) {
+	s.mu.Lock()
+	if s.state != connectivity.Ready {
+		s.mu.Unlock()
+		return
+	}
+	s.health = f
+	s.mu.Unlock()
+	if f != nil && !s.cc.ManualHealth {
+		f(balancer.SubConnState{ConnectivityState: connectivity.Ready})
+	}
+}
+
+// Set moves the SubConn to a state and tells its listener. A health listener is
+// forgotten, as grpc does on any change.
+func (s *SubConn) Set(state connectivity.State, err error) {
+	s.mu.Lock()
+	s.state, s.health = state, nil
+	s.mu.Unlock()
+	s.listener(balancer.SubConnState{ConnectivityState: state, ConnectionError: err})
+}
+
+// SetHealth tells the health listener, if there is one.
+func (s *SubConn) SetHealth(state connectivity.State, err error) {
+	s.mu.Lock()
+	f := s.health
+	s.mu.Unlock()
+	if f != nil {
+		f(balancer.SubConnState{ConnectivityState: state, ConnectionError: err})
+	}
+}
+
+// String names the SubConn by its address.
+func (s *SubConn) String() string { return "fake " + s.Addr.Addr }
