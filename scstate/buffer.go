@@ -12,8 +12,8 @@ const keepCap = 1024
 //
 // The consumer takes everything at once by swapping slices, so an element costs
 // amortised constant time however long the queue grows, and no allocation once
-// two arrays of the usual size exist. After a burst the memory is released by
-// the next Take that finds the queue shorter.
+// two arrays of the usual size exist. After a burst the next Takes, which find
+// the queue shorter, release its memory.
 //
 // The zero value is an empty, open Buffer. It must not be copied after use. All
 // methods may be called concurrently, but two concurrent consumers would share
@@ -31,13 +31,16 @@ type Buffer[T any] struct {
 func (b *Buffer[T]) Put(v T) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return false
-	}
-	b.items = append(b.items, v)
-	b.total++
-	b.signalLocked()
-	return true
+	return b.putLocked(v)
+}
+
+// putLast is Put and Close in one step, so that v is the last element.
+func (b *Buffer[T]) putLast(v T) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ok := b.putLocked(v)
+	b.closeLocked()
+	return ok
 }
 
 // Take removes all that is queued and returns it, oldest first; the result is
@@ -51,11 +54,14 @@ func (b *Buffer[T]) Take(spare []T) []T {
 	defer b.mu.Unlock()
 	batch := b.items
 	b.items = trim(spare[:0], len(batch))
-	return trim(batch, len(batch))
+	if len(batch) == 0 {
+		return trim(batch, 0)
+	}
+	return batch
 }
 
-// trim returns s, or nil if its array is much larger than the n elements that
-// the queue last held.
+// trim returns s, which has to be empty, or nil if its array is much larger
+// than the n elements that the queue last held.
 func trim[T any](s []T, n int) []T {
 	if cap(s) > keepCap && cap(s) > 4*n {
 		return nil
@@ -77,7 +83,7 @@ func (b *Buffer[T]) Ready() <-chan struct{} {
 	if b.ready == nil {
 		b.ready = make(chan struct{}, 1)
 		if len(b.items) > 0 {
-			b.signalLocked()
+			b.ready <- struct{}{} // Also when closed; the channel has room.
 		}
 		if b.closed {
 			close(b.ready)
@@ -91,13 +97,7 @@ func (b *Buffer[T]) Ready() <-chan struct{} {
 func (b *Buffer[T]) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return
-	}
-	b.closed = true
-	if b.ready != nil {
-		close(b.ready)
-	}
+	b.closeLocked()
 }
 
 // Len returns how many elements are queued.
@@ -114,12 +114,25 @@ func (b *Buffer[T]) Total() uint64 {
 	return b.total
 }
 
-func (b *Buffer[T]) signalLocked() {
-	if b.ready == nil || b.closed {
-		return
+func (b *Buffer[T]) putLocked(v T) bool {
+	if b.closed {
+		return false
 	}
+	b.items = append(b.items, v)
+	b.total++
 	select {
 	case b.ready <- struct{}{}:
-	default: // One token stands for everything queued.
+	default: // Nobody asked for it, or one token stands for everything queued.
+	}
+	return true
+}
+
+func (b *Buffer[T]) closeLocked() {
+	if b.closed {
+		return
+	}
+	b.closed = true
+	if b.ready != nil {
+		close(b.ready)
 	}
 }

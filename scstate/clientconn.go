@@ -11,7 +11,11 @@ import (
 // Post runs fn as one of the policy's calls: never beside another one, after
 // all that arrived before it, and not after Close. A policy calls it from its
 // timers, pickers and goroutines with the ClientConn that its Build received.
-// Inline, fn may run before Post returns.
+//
+// Inline, fn and whatever else is queued may run before Post returns, on the
+// caller's goroutine. So the caller must hold no lock that the policy takes, and
+// must not be one that grpc waits for, as it waits for a balancer.Producer to
+// close: such a caller starts a goroutine that calls Post.
 //
 // It returns false, and drops fn, if the policy is closed or cc is not the
 // ClientConn of a wrapped policy.
@@ -20,17 +24,16 @@ func Post(cc balancer.ClientConn, fn func()) bool {
 	return ok && c.feed.call(fn)
 }
 
-// clientConn is the ClientConn that the policy sees. It counts the policy's
-// calls into grpc: during one, a call that comes back must not wait for the
-// policy.
+// clientConn is the ClientConn that the policy sees. Like subConn it counts the
+// policy's calls into grpc.
 type clientConn struct {
 	balancer.ClientConn
 	feed *feed
 }
 
 func (c *clientConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
-	c.feed.calling.Add(1)
-	defer c.feed.calling.Add(-1)
+	c.feed.enter()
+	defer c.feed.leave()
 	sc := &subConn{feed: c.feed, listener: opts.StateListener}
 	opts.StateListener = sc.stateChanged
 	base, err := c.ClientConn.NewSubConn(addrs, opts)
@@ -42,15 +45,15 @@ func (c *clientConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubCo
 }
 
 func (c *clientConn) UpdateState(s balancer.State) {
-	c.feed.calling.Add(1)
-	defer c.feed.calling.Add(-1)
+	c.feed.enter()
+	defer c.feed.leave()
 	s.Picker = upward(s.Picker)
 	c.ClientConn.UpdateState(s)
 }
 
 func (c *clientConn) ResolveNow(o resolver.ResolveNowOptions) {
-	c.feed.calling.Add(1)
-	defer c.feed.calling.Add(-1)
+	c.feed.enter()
+	defer c.feed.leave()
 	c.ClientConn.ResolveNow(o)
 }
 
@@ -60,8 +63,8 @@ func (c *clientConn) RemoveSubConn(sc balancer.SubConn) { sc.Shutdown() }
 // UpdateAddresses is deprecated in grpc and kept for policies that still call
 // it.
 func (c *clientConn) UpdateAddresses(sc balancer.SubConn, addrs []resolver.Address) {
-	c.feed.calling.Add(1)
-	defer c.feed.calling.Add(-1)
+	c.feed.enter()
+	defer c.feed.leave()
 	c.ClientConn.UpdateAddresses(Base(sc), addrs)
 }
 
@@ -72,6 +75,7 @@ type subConn struct {
 	feed             *feed
 	listener         func(balancer.SubConnState) // nil for policies of the old kind
 	shutDown         atomic.Bool
+	registered       atomic.Uint64 // how often a health listener was
 }
 
 func (s *subConn) stateChanged(state balancer.SubConnState) {
@@ -79,18 +83,41 @@ func (s *subConn) stateChanged(state balancer.SubConnState) {
 }
 
 func (s *subConn) RegisterHealthListener(listener func(balancer.SubConnState)) {
+	s.feed.enter()
+	defer s.feed.leave()
+	n := s.registered.Add(1) // From now on, older listeners hear nothing.
 	if listener == nil {
 		s.SubConn.RegisterHealthListener(nil)
 		return
 	}
 	s.SubConn.RegisterHealthListener(func(state balancer.SubConnState) {
-		s.feed.put(Update{SubConn: s, State: state, Health: true, deliver: listener})
+		s.feed.put(Update{SubConn: s, State: state, Health: true, registration: n, deliver: listener})
 	})
 }
 
 func (s *subConn) Shutdown() {
+	s.feed.enter()
+	defer s.feed.leave()
 	s.shutDown.Store(true)
 	s.SubConn.Shutdown()
+}
+
+func (s *subConn) Connect() {
+	s.feed.enter()
+	defer s.feed.leave()
+	s.SubConn.Connect()
+}
+
+func (s *subConn) UpdateAddresses(addrs []resolver.Address) {
+	s.feed.enter()
+	defer s.feed.leave()
+	s.SubConn.UpdateAddresses(addrs)
+}
+
+func (s *subConn) GetOrBuildProducer(b balancer.ProducerBuilder) (balancer.Producer, func()) {
+	s.feed.enter()
+	defer s.feed.leave()
+	return s.SubConn.GetOrBuildProducer(b)
 }
 
 func (s *subConn) String() string { return fmt.Sprint(s.SubConn) }

@@ -36,9 +36,9 @@
 // The only call with a result is UpdateClientConnState. It waits for its turn
 // and returns the policy's error, except where waiting could deadlock or could
 // block grpc behind a slow policy: when the policy has a call of its own into
-// the ClientConn under way, and in detached mode when the policy is busy. It
-// then returns nil at once, and a later balancer.ErrBadResolverState becomes a
-// ResolveNow, which is what grpc would have made of it.
+// the ClientConn or a SubConn under way, and in detached mode when the policy is
+// busy. It then returns nil at once, and a later balancer.ErrBadResolverState
+// becomes a ResolveNow, which is what grpc would have made of it.
 //
 // # Concurrency
 //

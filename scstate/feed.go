@@ -44,12 +44,13 @@ func (f *feed) put(u Update) bool {
 
 // call queues fn, a call into the policy other than a listener.
 func (f *feed) call(fn func()) bool {
-	return f.put(Update{deliver: func(balancer.SubConnState) {
-		if !f.closed {
-			fn()
-		}
-	}})
+	return f.put(Update{deliver: func(balancer.SubConnState) { fn() }})
 }
+
+// enter and leave surround each call of the policy into grpc: during one, a
+// call that comes back must not wait for the policy.
+func (f *feed) enter() { f.calling.Add(1) }
+func (f *feed) leave() { f.calling.Add(-1) }
 
 // kick runs what is queued, unless somebody else is at it and will.
 func (f *feed) kick() {
@@ -75,7 +76,8 @@ func (f *feed) release() {
 // drain gives it up.
 func (f *feed) drain() {
 	for {
-		f.runQueued()
+		for f.runBatch() {
+		}
 		f.running.Store(false)
 		// A Put that came after the last Take saw the feed running and left.
 		if f.buf.Len() == 0 || !f.running.CompareAndSwap(false, true) {
@@ -84,15 +86,13 @@ func (f *feed) drain() {
 	}
 }
 
-// runQueued runs batches until a Take comes back empty. The caller holds
-// running.
-func (f *feed) runQueued() {
+// runBatch runs what is queued now, and returns false if nothing was. The
+// caller holds running.
+func (f *feed) runBatch() bool {
 	batch := f.buf.Take(f.spare)
-	for len(batch) > 0 {
-		f.run(batch)
-		batch = f.buf.Take(batch)
-	}
+	f.run(batch)
 	f.spare = batch
+	return len(batch) > 0
 }
 
 func (f *feed) run(batch []Update) {
@@ -102,7 +102,8 @@ func (f *feed) run(batch []Update) {
 			n++
 		}
 		if n > 0 {
-			f.runChanges(batch[:n])
+			// The Receiver may append to its batch: not over what follows.
+			f.runChanges(batch[:n:n])
 			batch = batch[n:]
 			continue
 		}
@@ -113,9 +114,6 @@ func (f *feed) run(batch []Update) {
 
 // runChanges hands over neighbouring SubConn changes.
 func (f *feed) runChanges(changes []Update) {
-	if f.closed {
-		return
-	}
 	if f.receiver != nil {
 		if live := slices.DeleteFunc(changes, stale); len(live) > 0 {
 			f.receiver.Receive(live)
@@ -136,37 +134,49 @@ func (f *feed) runChanges(changes []Update) {
 // UpdateClientConnState returns the policy's error, or nil where the package
 // documentation says that it does not wait.
 func (f *feed) UpdateClientConnState(s balancer.ClientConnState) error {
-	if !f.detached && f.running.CompareAndSwap(false, true) {
-		// Idle: the caller's goroutine may call the policy, nothing to allocate.
-		f.runQueued()
-		err := errClosed
-		if !f.closed {
-			err = f.policy.UpdateClientConnState(s)
+	if f.running.CompareAndSwap(false, true) {
+		if !f.detached {
+			// The caller's goroutine may call the policy, nothing to allocate.
+			f.runBatch() // What came before; only that, lest it never end.
+			err := f.update(s)
+			f.drain()
+			return err
 		}
-		f.drain()
-		return err
+		if f.buf.Len() == 0 && f.calling.Load() == 0 {
+			// With running held nothing can get in between and delay the caller.
+			done := make(chan error, 1)
+			go func() {
+				done <- f.update(s)
+				f.drain()
+			}()
+			return <-done
+		}
+		f.release()
 	}
-	if f.calling.Load() > 0 || f.detached && f.running.Load() {
+	if f.detached || f.calling.Load() > 0 {
 		return f.postClientConnState(s)
 	}
 	done := make(chan error, 1)
-	ok := f.put(Update{deliver: func(balancer.SubConnState) {
-		if f.closed {
-			done <- errClosed
-			return
-		}
-		done <- f.policy.UpdateClientConnState(s)
-	}})
-	if !ok {
+	if !f.call(func() { done <- f.policy.UpdateClientConnState(s) }) {
 		return errClosed
 	}
 	return <-done
+}
+
+// update calls the policy. The caller holds running.
+func (f *feed) update(s balancer.ClientConnState) error {
+	if f.closed {
+		return errClosed
+	}
+	return f.policy.UpdateClientConnState(s)
 }
 
 // postClientConnState queues s without waiting for the policy's answer.
 func (f *feed) postClientConnState(s balancer.ClientConnState) error {
 	ok := f.call(func() {
 		if err := f.policy.UpdateClientConnState(s); errors.Is(err, balancer.ErrBadResolverState) {
+			f.enter()
+			defer f.leave()
 			f.cc.ResolveNow(resolver.ResolveNowOptions{})
 		}
 	})
@@ -191,11 +201,13 @@ func (f *feed) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 // Close lets the policy see what arrived before, closes it, and drops whatever
 // comes later.
 func (f *feed) Close() {
-	f.call(func() {
+	last := Update{deliver: func(balancer.SubConnState) {
 		f.closed = true
 		f.policy.Close()
-	})
-	f.buf.Close()
+	}}
+	if f.buf.putLast(last) {
+		f.kick()
+	}
 }
 
 func isShutdown(s balancer.SubConnState) bool {

@@ -14,6 +14,8 @@ type Update struct {
 	// if its state listener did.
 	Health bool
 
+	// registration is which of the SubConn's health listeners Health is from.
+	registration uint64
 	// deliver is the listener that the policy gave for this kind of report. In
 	// an entry that is not about a SubConn it is the whole call.
 	deliver func(balancer.SubConnState)
@@ -35,15 +37,22 @@ type Receiver interface {
 	// Receive is called by the feed in place of the listeners, oldest change
 	// first; it calls Deliver for those whose listener is to run. The batch is
 	// not empty and is valid only during the call. Changes of a SubConn that
-	// the policy had shut down are left out, except the final SHUTDOWN; one
-	// that the policy shuts down during the call may still have changes later
-	// in the batch.
+	// the policy had shut down are left out, except the final SHUTDOWN, and so
+	// are reports to a health listener that was replaced; what the policy shuts
+	// down or replaces during the call may still be later in the batch.
 	Receive(batch []Update)
 }
 
-// stale reports whether u comes from a SubConn that the policy has shut down.
-// The final SHUTDOWN itself is not stale: grpc promises it to the policy.
+// stale reports whether the policy shut the SubConn down, or replaced the
+// health listener, while u was queued: grpc promises that it hears no more of
+// them then, but for the final SHUTDOWN.
 func stale(u Update) bool {
 	sc, ok := u.SubConn.(*subConn)
-	return ok && sc.shutDown.Load() && (u.Health || !isShutdown(u.State))
+	if !ok {
+		return false
+	}
+	if u.Health && u.registration != sc.registered.Load() {
+		return true
+	}
+	return sc.shutDown.Load() && (u.Health || !isShutdown(u.State))
 }
