@@ -3,8 +3,8 @@
 //
 // # Use
 //
-// A policy's Build returns [New], with a function that makes its picker from
-// the [Ring] of READY endpoints. The builder has to be wrapped by scstate.Wrap,
+// A policy's Build returns [New], with a [Policy] that makes its picker from the
+// [Ring] of READY endpoints. The builder has to be wrapped by scstate.Wrap,
 // which registering it through the registry does.
 //
 // # Guarantees

@@ -1,10 +1,12 @@
 package endpoints
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/grpclog"
 	"google.golang.org/grpc/resolver"
 
 	"github.com/evenkeel-grpc/evenkeel/scstate"
@@ -14,20 +16,34 @@ import (
 // RPCs no more than a new error: each wakes every one of them.
 const failureInterval = time.Second
 
+// Policy is what a policy adds to the engine.
+type Policy struct {
+	// Name is the policy's name, for log lines.
+	Name string
+	// Logger gets a line for each resolver update, resolver error and new state,
+	// at verbosity 2. Nil means no logging.
+	Logger grpclog.DepthLoggerV2
+	// NewPicker returns the picker for while any endpoint is READY. Its results
+	// must be SubConns of the Ring. It is called once, by New.
+	NewPicker func(*Ring) balancer.Picker
+}
+
 // New returns a balancer that keeps a connection to each endpoint of the
-// resolver. While any is READY, RPCs are given to the picker that newPicker
-// returned; its results must be SubConns of the Ring. newPicker is called once,
-// by New. cc is the ClientConn that the policy's Build received; it must be a
+// resolver. cc and opts are what the policy's Build received; cc must be a
 // wrapped policy's (see scstate.Wrap).
-func New(cc balancer.ClientConn, newPicker func(*Ring) balancer.Picker) balancer.Balancer {
+func New(cc balancer.ClientConn, opts balancer.BuildOptions, p Policy) balancer.Balancer {
 	ring := newRing()
-	return &engine{
+	e := &engine{
 		cc:        cc,
 		ring:      ring,
-		picker:    scstate.Direct(newPicker(ring)),
+		picker:    scstate.Direct(p.NewPicker(ring)),
 		endpoints: make(map[string]*endpoint),
 		published: connectivity.Shutdown, // none yet
 	}
+	if p.Logger != nil && p.Logger.V(2) {
+		e.logger, e.logPrefix = p.Logger, p.Name+": "+opts.Target.String()+": "
+	}
+	return e
 }
 
 var (
@@ -40,7 +56,10 @@ type engine struct {
 	cc     balancer.ClientConn
 	ring   *Ring
 	picker balancer.Picker // for READY
-	failed failedPicker    // for TRANSIENT_FAILURE; locks by itself
+	failed failedPicker    // for TRANSIENT_FAILURE; safe by itself
+
+	logger    grpclog.DepthLoggerV2 // nil if nobody wants to know
+	logPrefix string
 
 	// All below is touched only by calls from the feed.
 	endpoints map[string]*endpoint
@@ -107,6 +126,7 @@ func (e *engine) settle() {
 
 // publish tells grpc. It wakes every waiting RPC.
 func (e *engine) publish(s connectivity.State) {
+	was := e.published
 	e.published, e.lost, e.failureChanged = s, false, false
 	state := balancer.State{ConnectivityState: s, Picker: queueing}
 	switch s {
@@ -115,13 +135,24 @@ func (e *engine) publish(s connectivity.State) {
 	case connectivity.TransientFailure:
 		e.lastFailure = time.Now()
 		state.Picker = scstate.Direct(&e.failed)
+	default: // RPCs wait.
+	}
+	if was != s {
+		e.logf("now %v; endpoints %d, READY %d", s, len(e.endpoints), e.ring.Len())
 	}
 	e.cc.UpdateState(state)
+}
+
+func (e *engine) logf(format string, args ...any) {
+	if e.logger != nil {
+		e.logger.InfoDepth(1, e.logPrefix+fmt.Sprintf(format, args...))
+	}
 }
 
 // ResolverError implements balancer.Balancer. The error shows only while RPCs
 // fail anyway: a resolver's trouble does not take away what it gave before.
 func (e *engine) ResolverError(err error) {
+	e.logf("resolver error: %v", err)
 	e.resolver = err
 	e.resolverChanged()
 	e.settle()

@@ -28,8 +28,11 @@ type policy struct{}
 
 func (policy) Name() string { return "endpoints_test" }
 
-func (policy) Build(cc balancer.ClientConn, _ balancer.BuildOptions) balancer.Balancer {
-	return endpoints.New(cc, func(r *endpoints.Ring) balancer.Picker { return turn{r} })
+func (policy) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	return endpoints.New(cc, opts, endpoints.Policy{
+		Name:      "endpoints_test",
+		NewPicker: func(r *endpoints.Ring) balancer.Picker { return turn{r} },
+	})
 }
 
 type turn struct{ ring *endpoints.Ring }
@@ -93,7 +96,7 @@ func (h *harness) picks(n int) []string {
 		if err != nil {
 			h.Fatalf("Pick() = %v, want a SubConn", err)
 		}
-		got = append(got, res.SubConn.(*fakecc.SubConn).Addr.Addr)
+		got = append(got, fakecc.Addr(res.SubConn))
 	}
 	return got
 }

@@ -43,6 +43,7 @@ func (m *model) step(r *rand.Rand, addr string) connectivity.State {
 		next = connecting
 	case connecting:
 		next = []connectivity.State{ready, failure}[r.IntN(2)]
+	default: // READY and TRANSIENT_FAILURE end in IDLE.
 	}
 	m.raw[addr] = next
 	switch {

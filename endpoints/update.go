@@ -26,6 +26,7 @@ func (e *engine) UpdateClientConnState(s balancer.ClientConnState) error {
 	e.connect(e.adopt(list))
 	e.removeOld()
 	e.updating = false
+	e.logf("resolver update %d; endpoints %d", e.updates, len(e.endpoints))
 
 	e.lastErr = nil
 	if len(e.endpoints) == 0 {

@@ -1,6 +1,7 @@
 package fakecc
 
 import (
+	"fmt"
 	"sync"
 
 	"google.golang.org/grpc/balancer"
@@ -90,6 +91,14 @@ func (s *SubConn) SetHealth(state connectivity.State, err error) {
 	if f != nil {
 		f(balancer.SubConnState{ConnectivityState: state, ConnectionError: err})
 	}
+}
+
+// Addr returns the address of a fake SubConn, or what any other is.
+func Addr(sc balancer.SubConn) string {
+	if s, ok := sc.(*SubConn); ok {
+		return s.Addr.Addr
+	}
+	return fmt.Sprintf("a %T", sc)
 }
 
 // String names the SubConn by its address.

@@ -64,6 +64,8 @@ func (c *Conn) stateChanged(s balancer.SubConnState) {
 	switch {
 	case now == connectivity.Ready:
 		l.connected(c)
+	case c == l.probing:
+		l.probed(c)
 	case was == connectivity.Ready, was == connectivity.Connecting && now == connectivity.Idle:
 		// CONNECTING to IDLE is a connection that was lost before its READY was
 		// delivered (grpc-go #7862).
@@ -83,11 +85,10 @@ func (c *Conn) healthChanged(s balancer.SubConnState) {
 	if l.ready != c {
 		return
 	}
-	switch s.ConnectivityState {
-	case connectivity.Ready, connectivity.Connecting:
-		l.report(s.ConnectivityState, nil)
-	case connectivity.TransientFailure:
-		// The text is grpc-go's: its outlier detection and health tests pin it.
-		l.report(connectivity.TransientFailure, fmt.Errorf("pickfirst: health check failure: %v", s.ConnectionError))
+	var err error
+	if s.ConnectivityState == connectivity.TransientFailure {
+		// The text is grpc-go's, and pinned by its tests. An ejection has no error.
+		err = fmt.Errorf("pickfirst: health check failure: %v", s.ConnectionError) //nolint:errorlint // may be nil
 	}
+	l.report(s.ConnectivityState, err)
 }

@@ -32,6 +32,8 @@ type Leaf struct {
 	ready  *Conn    // the connected one, whatever its health
 	err    error    // why the state is TRANSIENT_FAILURE
 	timer  *time.Timer
+	// probing is the connection that may replace ready; nil while there is none.
+	probing *Conn
 
 	// The first pass tries each address once; next is the index that it has
 	// reached, failed the number of addresses that have failed in it. After the
@@ -64,6 +66,7 @@ func (l *Leaf) Conn() *Conn {
 // others are kept with their backoff, and a new pass starts, except in IDLE.
 func (l *Leaf) Update(addrs []resolver.Address) {
 	l.stopTimer()
+	l.stopProbe()
 	first, wasReady := len(l.addrs) == 0, l.ready != nil
 	l.reconcile(addrs)
 	switch {
@@ -166,6 +169,9 @@ func (l *Leaf) keepOnly(c *Conn) {
 func (l *Leaf) drop(c *Conn) {
 	if l.ready == c {
 		l.ready = nil
+	}
+	if l.probing == c {
+		l.probing = nil
 	}
 	c.gone = true
 	c.sc.Shutdown()

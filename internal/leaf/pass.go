@@ -34,12 +34,12 @@ func (l *Leaf) attempt() {
 		if c == nil {
 			return // The channel is closing.
 		}
-		switch c.state() {
-		case connectivity.TransientFailure:
+		if c.state() == connectivity.TransientFailure {
 			l.markFailed(c)
 			err = c.err
 			continue
-		case connectivity.Idle:
+		}
+		if c.state() == connectivity.Idle {
 			c.sc.Connect()
 		}
 		l.startTimer()
@@ -100,9 +100,14 @@ func (l *Leaf) endPass(err error) {
 // connected makes c the leaf's connection.
 func (l *Leaf) connected(c *Conn) {
 	l.stopTimer()
+	moved := l.Conn() != nil
 	l.keepOnly(c)
-	l.ready, l.next = c, c.index
+	l.ready, l.next, l.probing = c, c.index, nil
 	if !l.owner.HealthListener() {
+		if moved {
+			l.owner.Report(connectivity.Ready) // another connection is news too
+			return
+		}
 		l.report(connectivity.Ready, nil)
 		return
 	}
