@@ -1,0 +1,68 @@
+package etcd_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-grpc/evenkeel"
+	"github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
+)
+
+// RPCs do not hang while etcd cannot be reached; they fail with the cause until
+// it can. (Nobody listens on port 1.)
+func Example() {
+	cc, err := evenkeel.NewClient("etcd://127.0.0.1:1/services/payments",
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = cc.Close() }()
+
+	_, err = healthpb.NewHealthClient(cc).Check(context.Background(), &healthpb.HealthCheckRequest{})
+	fmt.Println(status.Code(err))
+	fmt.Println(status.Convert(err).Message())
+	// Output:
+	// Unavailable
+	// etcd: "services/payments/": connecting to etcd: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"
+}
+
+// A target that the resolver does not understand is refused before any RPC.
+func Example_malformedTarget() {
+	_, err := evenkeel.NewClient("etcd://10.0.0.1:2379,10.0.0.2:2379/services/payments?garce=1m",
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	fmt.Println(err)
+	// Output:
+	// evenkeel: target "etcd://10.0.0.1:2379,10.0.0.2:2379/services/payments?garce=xxxxx": etcd: unknown parameter "garce" (did you mean "grace"? known: grace)
+}
+
+// TLS, a user and a password are the client's affair.
+func ExampleWithClient() {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints:         []string{"10.0.0.1:2379", "10.0.0.2:2379"},
+		DialKeepAliveTime: 10 * time.Second,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+
+	cc, err := evenkeel.NewClient("etcd:///services/payments",
+		grpc.WithResolvers(etcd.NewBuilder(etcd.WithClient(client))),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = cc.Close() }()
+	fmt.Println(cc.CanonicalTarget(), cc.GetState())
+	// Output: etcd:///services/payments IDLE
+}

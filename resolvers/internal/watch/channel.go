@@ -1,0 +1,113 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/resolver"
+)
+
+// channel decides what a gRPC channel hears of the answers and failures of a
+// source. It belongs to the watcher's goroutine.
+type channel struct {
+	// Set by newChannel, then read-only.
+	cc    resolver.ClientConn
+	cfg   Config
+	grace *time.Timer // runs while an empty answer is held back
+
+	last     []resolver.Endpoint // the list that the channel goes by
+	reported string              // the error it was last told, "" since the last list
+	holding  bool                // whether the grace timer runs
+	detail   string              // that of the answer held back
+}
+
+func newChannel(cc resolver.ClientConn, cfg Config) *channel {
+	c := &channel{cc: cc, cfg: cfg, grace: time.NewTimer(0)}
+	c.grace.Stop()
+	return c
+}
+
+// answer passes on what the source found, or holds it back.
+func (c *channel) answer(s Snapshot) {
+	list := tidy(s.Endpoints)
+	switch {
+	case len(list) > 0:
+		c.release()
+		c.publish(list)
+	case len(c.last) > 0 && c.cfg.Grace > 0:
+		c.hold(s.Detail)
+		c.publish(c.last)
+	default:
+		c.empty(s.Detail)
+	}
+}
+
+// failure reports that the source failed. The source has to confirm for a whole
+// grace period, without a gap, that there is nothing left.
+func (c *channel) failure(err error) {
+	c.release()
+	c.report(err.Error())
+}
+
+// graceOver is for when the grace timer fires.
+func (c *channel) graceOver() {
+	c.release()
+	c.empty(c.detail)
+}
+
+func (c *channel) hold(detail string) {
+	c.detail = detail
+	if c.holding {
+		return
+	}
+	c.holding = true
+	c.grace.Reset(c.cfg.Grace)
+	c.cfg.Logger.Warningf("%s: no endpoints; keeping the last %d for %v", c.cfg.Name, len(c.last), c.cfg.Grace)
+}
+
+func (c *channel) release() {
+	c.holding = false
+	c.grace.Stop()
+}
+
+// publish makes list the channel's, unless it is already and no error has come
+// between. A policy clears a resolver error only when it gets a list.
+//
+// What UpdateState returns is of no use: the source has nothing better to offer,
+// and grpc tells the user.
+func (c *channel) publish(list []resolver.Endpoint) {
+	if c.reported == "" && equal(list, c.last) {
+		return
+	}
+	c.last = list
+	c.reported = ""
+	_ = c.cc.UpdateState(resolver.State{Endpoints: list, Addresses: addresses(list)})
+}
+
+// empty takes the channel's list away, if it has one, and says why. Without one
+// the error alone does more: some policies forget an error when they then get an
+// empty list, and make up one of their own without a cause.
+func (c *channel) empty(detail string) {
+	if len(c.last) > 0 {
+		c.last = nil
+		c.reported = ""
+		_ = c.cc.UpdateState(resolver.State{Endpoints: []resolver.Endpoint{}})
+	}
+	text := "no endpoints"
+	if detail != "" {
+		text = fmt.Sprintf("%s: %s", text, detail)
+	}
+	c.report(text)
+}
+
+// report tells the channel an error that it does not know yet. Only the text
+// goes on: an error with a gRPC status in its chain would end even RPCs that
+// asked to wait until there is a connection.
+func (c *channel) report(text string) {
+	if text == c.reported {
+		return
+	}
+	c.reported = text
+	c.cc.ReportError(errors.New(c.cfg.Name + ": " + text))
+}

@@ -1,0 +1,41 @@
+// Package watch runs what every resolver of this project needs: one goroutine
+// that owns its state and alone speaks to the channel.
+//
+// # Use
+//
+// A resolver's Build parses its target, makes a [Source] and returns what
+// [Start] returns: Start does no I/O, calls no method of the source itself and
+// returns at once.
+//
+// # Guarantees
+//
+// The watcher runs the source for ever and tells the channel what it answers:
+//   - lists are whole, sorted by address and free of duplicates, and the channel
+//     hears of a list only if it differs from the last one;
+//   - while the source fails, the last good list stays;
+//   - an empty answer that follows a good list is held back for the grace
+//     period, [DefaultGrace] unless configured, because a registry that has just
+//     lost its data is far more common than a service without any backend. The
+//     period starts anew when the source fails in between. After it the channel
+//     gets an empty list and an error that says so;
+//   - an empty answer with no good list before it is an error at once, so that
+//     RPCs fail with the cause instead of hanging until their deadline.
+//
+// # Failure
+//
+// The first failure of a source is reported to the channel at once, and then
+// every change of its text. The source runs again after [MinBackoff], doubled
+// each time up to [MaxBackoff], plus or minus half of it at random; a run that
+// answered and lasted MaxBackoff starts over with MinBackoff. ResolveNow cuts
+// the wait short, but two runs never start within [ResolveNowInterval] of each
+// other because of it. The first answer after a failure is passed on even if it
+// is the list that the channel already has: nothing else makes a policy forget
+// a resolver error.
+//
+// # Concurrency
+//
+// ResolveNow and Close may be called from any goroutine. The channel is called
+// from the watcher's goroutine only, and no more once Close has returned. The
+// source runs in a second goroutine, so that the grace period can end while it
+// waits for an answer.
+package watch

@@ -1,0 +1,65 @@
+package watch
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/resolver"
+)
+
+// tidy returns list sorted by address, without endpoints that have no address
+// and with the first of those that have the same ones, in whatever order. That
+// is also what grpc takes for the same endpoint.
+func tidy(list []resolver.Endpoint) []resolver.Endpoint {
+	keyed := make([]keyedEndpoint, 0, len(list))
+	for _, e := range list {
+		if len(e.Addresses) > 0 {
+			keyed = append(keyed, keyedEndpoint{key(e.Addresses), e})
+		}
+	}
+	slices.SortStableFunc(keyed, func(a, b keyedEndpoint) int { return cmp.Compare(a.key, b.key) })
+	keyed = slices.CompactFunc(keyed, func(a, b keyedEndpoint) bool { return a.key == b.key })
+
+	tidied := make([]resolver.Endpoint, len(keyed))
+	for i, k := range keyed {
+		tidied[i] = k.Endpoint
+	}
+	return tidied
+}
+
+type keyedEndpoint struct {
+	key string
+	resolver.Endpoint
+}
+
+// key is the same for addresses that differ in order only.
+func key(addrs []resolver.Address) string {
+	if len(addrs) == 1 {
+		return addrs[0].Addr
+	}
+	all := make([]string, len(addrs))
+	for i, a := range addrs {
+		all[i] = a.Addr
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\x00")
+}
+
+// equal tells whether a channel could notice the difference between two tidied
+// lists.
+func equal(a, b []resolver.Endpoint) bool {
+	return slices.EqualFunc(a, b, func(a, b resolver.Endpoint) bool {
+		return a.Attributes.Equal(b.Attributes) &&
+			slices.EqualFunc(a.Addresses, b.Addresses, resolver.Address.Equal)
+	})
+}
+
+// addresses is the same list for policies that do not know endpoints.
+func addresses(list []resolver.Endpoint) []resolver.Address {
+	flat := make([]resolver.Address, 0, len(list))
+	for _, e := range list {
+		flat = append(flat, e.Addresses...)
+	}
+	return flat
+}

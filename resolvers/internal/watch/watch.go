@@ -1,0 +1,193 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/grpc/grpclog"
+	"google.golang.org/grpc/resolver"
+)
+
+const (
+	// DefaultGrace is how long the last good list outlives an empty answer.
+	DefaultGrace = 30 * time.Second
+
+	// MinBackoff is the wait after a first failure, before jitter.
+	MinBackoff = 100 * time.Millisecond
+
+	// MaxBackoff is the longest wait between two runs, before jitter.
+	MaxBackoff = 5 * time.Second
+
+	// ResolveNowInterval is the least time between the start of a run and the
+	// start of another one that ResolveNow has hastened.
+	ResolveNowInterval = time.Second
+)
+
+// errEnded stands in for the error that a source owes.
+var errEnded = errors.New("the source ended without an error")
+
+// Source is a place that knows the endpoints of one target.
+type Source interface {
+	// Run reports what it finds through publish, first a list and then every
+	// change of it, until it fails or ctx is done; it returns promptly in
+	// either case, leaving no goroutine behind. It never runs twice at once.
+	//
+	// publish must be called from Run's goroutine. It waits while the channel
+	// is busy with an earlier list: what changes meanwhile is best sent as one.
+	//
+	// The text of the error is shown to whoever calls RPCs. It says what was
+	// attempted and why that did not work, and contains no secret.
+	Run(ctx context.Context, publish func(Snapshot)) error
+}
+
+// Snapshot is one whole answer of a source.
+type Snapshot struct {
+	// Endpoints may be in any order. Of several with the same addresses the
+	// first one counts. The slice is only read until publish returns, what it
+	// points to must never change.
+	Endpoints []resolver.Endpoint
+
+	// Detail completes the error that an empty list becomes, e.g. "all 3
+	// values are malformed". It may be empty.
+	Detail string
+}
+
+// Config tells watchers of one source from those of another.
+type Config struct {
+	// Name opens the text of every error: the package and what is watched.
+	Name string
+
+	// Grace is how long the last good list outlives an empty answer. Zero
+	// means not at all.
+	Grace time.Duration
+
+	// Logger receives what only an operator needs to know.
+	Logger grpclog.LoggerV2
+}
+
+var _ resolver.Resolver = (*Watcher)(nil)
+
+// Watcher is a running resolver.
+type Watcher struct {
+	// Set by Start, then read-only.
+	src    Source
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine is gone
+	nudge  chan struct{} // capacity 1: a ResolveNow that nobody has seen yet
+
+	// Owned by the goroutine.
+	retry    *backoff.ExponentialBackOff
+	answered bool // whether the current or last run published anything
+	channel  *channel
+}
+
+// Start runs src for cc in a new goroutine, until Close.
+func Start(cc resolver.ClientConn, src Source, cfg Config) *Watcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &Watcher{
+		src:    src,
+		cancel: cancel,
+		done:   make(chan struct{}),
+		nudge:  make(chan struct{}, 1),
+		retry: &backoff.ExponentialBackOff{
+			InitialInterval:     MinBackoff,
+			MaxInterval:         MaxBackoff,
+			Multiplier:          2,
+			RandomizationFactor: 0.5,
+		},
+		channel: newChannel(cc, cfg),
+	}
+	go w.loop(ctx)
+	return w
+}
+
+// ResolveNow ends the wait for the next run early if the source has failed. A
+// source that runs needs no hint.
+func (w *Watcher) ResolveNow(resolver.ResolveNowOptions) {
+	select {
+	case w.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Close stops the source and returns when its goroutine and the watcher's are
+// gone. It may be called more than once.
+func (w *Watcher) Close() {
+	w.cancel()
+	<-w.done
+}
+
+func (w *Watcher) loop(ctx context.Context) {
+	defer close(w.done)
+	for {
+		started := time.Now()
+		err := w.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		w.channel.failure(err)
+		if !w.pause(ctx, started) {
+			return
+		}
+	}
+}
+
+// follow runs the source once and passes on its answers until it fails.
+func (w *Watcher) follow(ctx context.Context) error {
+	answers := make(chan Snapshot)
+	failed := make(chan error, 1)
+	go func() { failed <- w.runSource(ctx, answers) }()
+
+	w.answered = false
+	for {
+		select {
+		case s := <-answers:
+			w.answered = true
+			w.channel.answer(s)
+		case <-w.channel.grace.C:
+			w.channel.graceOver()
+		case <-w.nudge:
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
+func (w *Watcher) runSource(ctx context.Context, answers chan<- Snapshot) error {
+	err := w.src.Run(ctx, func(s Snapshot) {
+		select {
+		case answers <- s:
+		case <-ctx.Done():
+		}
+	})
+	if err == nil {
+		return errEnded
+	}
+	return err
+}
+
+// pause waits until the source may run again. It returns false if ctx is done
+// first. started is when the last run began.
+func (w *Watcher) pause(ctx context.Context, started time.Time) bool {
+	if w.answered && time.Since(started) >= MaxBackoff {
+		w.retry.Reset()
+	}
+	due := time.Now().Add(w.retry.NextBackOff())
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-w.nudge:
+			if early := started.Add(ResolveNowInterval); early.Before(due) {
+				due = early
+				timer.Reset(time.Until(due))
+			}
+		}
+	}
+}
