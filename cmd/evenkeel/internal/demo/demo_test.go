@@ -135,9 +135,10 @@ func TestDeviation(t *testing.T) {
 		before, after map[string]int
 		want          float64
 	}{
+		"one RPC off":      {nil, map[string]int{"a": 11, "b": 9}, 0},
 		"even":             {map[string]int{"a": 10, "b": 0}, map[string]int{"a": 20, "b": 10}, 0},
-		"ten percent":      {nil, map[string]int{"a": 110, "b": 90}, 10},
-		"one got nothing":  {nil, map[string]int{"a": 100}, 100},
+		"ten percent":      {nil, map[string]int{"a": 111, "b": 89}, 10},
+		"one got nothing":  {nil, map[string]int{"a": 100}, 98},
 		"nothing happened": {map[string]int{"a": 1}, map[string]int{"a": 1}, 0},
 	} {
 		if got := deviation(tt.before, tt.after, []string{"a", "b"}); got != tt.want {

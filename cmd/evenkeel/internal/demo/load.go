@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -101,7 +102,9 @@ func load(ctx context.Context, cc *grpc.ClientConn, perSecond float64, t *tally)
 }
 
 // deviation returns how far, in percent of the mean, the share of any backend
-// was from it between two counts. It is 0 if nothing was counted.
+// was from it between two counts. One RPC more or less does not count: it is
+// what a turn leaves that was under way at one of the counts. The result is 0 if
+// nothing was counted.
 func deviation(before, after map[string]int, addrs []string) float64 {
 	if len(addrs) == 0 {
 		return 0
@@ -115,8 +118,8 @@ func deviation(before, after map[string]int, addrs []string) float64 {
 	}
 	mean := float64(sum) / float64(len(addrs))
 	for _, a := range addrs {
-		off := (float64(after[a]-before[a]) - mean) / mean * 100
-		worst = max(worst, off, -off)
+		off := math.Abs(float64(after[a]-before[a])-mean) - 1
+		worst = max(worst, off/mean*100)
 	}
 	return worst
 }
