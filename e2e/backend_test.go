@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
+
+	_ "github.com/evenkeel-grpc/evenkeel/balancers/roundrobin"
 )
 
 // backend is a gRPC server that counts its connections. The method that the

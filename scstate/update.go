@@ -22,10 +22,11 @@ type Update struct {
 }
 
 // Deliver hands the state to the listener that the policy gave: the
-// StateListener, or the health listener if Health is set. Without a listener it
-// does nothing. It must be called from within Receive.
+// StateListener, or the health listener if Health is set. Without a listener, or
+// if the policy has meanwhile shut the SubConn down or replaced the health
+// listener, it does nothing. It must be called from within Receive.
 func (u Update) Deliver() {
-	if u.deliver != nil {
+	if u.deliver != nil && !stale(u) {
 		u.deliver(u.State)
 	}
 }
@@ -39,7 +40,8 @@ type Receiver interface {
 	// not empty and is valid only during the call. Changes of a SubConn that
 	// the policy had shut down are left out, except the final SHUTDOWN, and so
 	// are reports to a health listener that was replaced; what the policy shuts
-	// down or replaces during the call may still be later in the batch.
+	// down or replaces during the call may still be later in the batch, where
+	// Deliver does nothing.
 	Receive(batch []Update)
 }
 
