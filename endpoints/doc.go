@@ -20,9 +20,9 @@
 // allocating.
 //
 // The state is READY if any endpoint is, else CONNECTING, else IDLE, else
-// TRANSIENT_FAILURE. A change of it is always reported. A new READY endpoint is
-// published by the Ring alone; one that is lost also by UpdateState, because
-// grpc parks an RPC whose pick has no transport until the next one.
+// TRANSIENT_FAILURE. A change of it is always reported, and so is, while READY,
+// a change of the Ring: grpc parks an RPC whose pick has no transport until the
+// next UpdateState, and parent policies count on it. The picker stays the same.
 //
 // # Failure
 //

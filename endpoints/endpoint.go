@@ -65,12 +65,12 @@ func (e *endpoint) place() {
 	}
 	if e.conn != nil {
 		e.engine.ring.remove(e.conn)
-		e.engine.lost = true
 	}
 	if now != nil {
 		e.engine.ring.add(now)
 	}
 	e.conn = now
+	e.engine.ringChanged = true
 }
 
 // close shuts the endpoint's connections down.
@@ -78,7 +78,6 @@ func (e *endpoint) close() {
 	e.engine.states[e.leaf.State()]--
 	if e.conn != nil {
 		e.engine.ring.remove(e.conn)
-		e.engine.lost = true
 		e.conn = nil
 	}
 	e.leaf.Close()

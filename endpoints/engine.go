@@ -28,6 +28,10 @@ type Policy struct {
 	NewPicker func(*Ring) balancer.Picker
 }
 
+// unpublished is a state that no endpoint can have: whatever the state is, it
+// has to be published.
+const unpublished = connectivity.Shutdown
+
 // New returns a balancer that keeps a connection to each endpoint of the
 // resolver. cc and opts are what the policy's Build received; cc must be a
 // wrapped policy's (see scstate.Wrap).
@@ -38,7 +42,7 @@ func New(cc balancer.ClientConn, opts balancer.BuildOptions, p Policy) balancer.
 		ring:      ring,
 		picker:    scstate.Direct(p.NewPicker(ring)),
 		endpoints: make(map[string]*endpoint),
-		published: connectivity.Shutdown, // none yet
+		published: unpublished,
 	}
 	if p.Logger != nil && p.Logger.V(2) {
 		e.logger, e.logPrefix = p.Logger, p.Name+": "+opts.Target.String()+": "
@@ -73,7 +77,7 @@ type engine struct {
 	lastFailure    time.Time // when TRANSIENT_FAILURE was last published
 	hold           bool      // more changes are coming: publish only new states
 	updating       bool      // a resolver update is under way: publish nothing
-	lost           bool      // an endpoint left the ring since the last UpdateState
+	ringChanged    bool      // since the last UpdateState
 	failureChanged bool      // an error has changed since the last UpdateState
 }
 
@@ -117,7 +121,7 @@ func (e *engine) settle() {
 	case s != e.published:
 		e.publish(s)
 	case e.hold: // The end of the batch settles the rest.
-	case s == connectivity.Ready && e.lost:
+	case s == connectivity.Ready && e.ringChanged:
 		e.publish(s)
 	case failing && e.failureChanged && time.Since(e.lastFailure) >= failureInterval:
 		e.publish(s)
@@ -127,7 +131,7 @@ func (e *engine) settle() {
 // publish tells grpc. It wakes every waiting RPC.
 func (e *engine) publish(s connectivity.State) {
 	was := e.published
-	e.published, e.lost, e.failureChanged = s, false, false
+	e.published, e.ringChanged, e.failureChanged = s, false, false
 	state := balancer.State{ConnectivityState: s, Picker: queueing}
 	switch s {
 	case connectivity.Ready:

@@ -21,7 +21,7 @@ func TestPicksRotateOverReadyEndpoints(t *testing.T) {
 	h.wantStates(connecting)
 	h.set(connecting, "a:1", "b:1", "c:1")
 	h.set(ready, "a:1", "b:1", "c:1")
-	h.wantStates(ready) // the second and third only extend the ring
+	h.wantStates(ready, ready, ready)
 	got := h.picks(6)
 	if slices.Sort(got[:3]); !slices.Equal(got[:3], []string{"a:1", "b:1", "c:1"}) {
 		t.Errorf("three picks went to %q, want each endpoint once", got[:3])
@@ -109,7 +109,19 @@ func TestAggregation(t *testing.T) {
 	h.set(ready, "a:1")
 	h.wantStates(connecting, ready)
 	h.set(ready, "b:1")
-	h.wantStates()
+	h.wantStates(ready)
+}
+
+func TestEveryResolverUpdateThatChangesSomethingIsPublishedOnce(t *testing.T) {
+	h := newHarness(t)
+	h.resolve("a:1")
+	h.resolve("a:1", "b:1")
+	h.resolve("a:1", "b:1")
+	h.wantStates(connecting, connecting) // the third was the second again
+	h.set(ready, "a:1", "b:1")
+	h.TakeStates()
+	h.resolve("c:1", "d:1", "e:1")
+	h.wantStates(connecting)
 }
 
 func TestFailingRPCsSeeEveryBackendsError(t *testing.T) {

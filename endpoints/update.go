@@ -32,6 +32,8 @@ func (e *engine) UpdateClientConnState(s balancer.ClientConnState) error {
 	if len(e.endpoints) == 0 {
 		e.lastErr = balancer.ErrBadResolverState
 	}
+	// Always, as grpc-go does: parent policies count on it.
+	e.published = unpublished
 	e.settle()
 	return e.lastErr
 }
