@@ -1,8 +1,8 @@
 # make help lists the targets. Every target works from a fresh clone.
 
 # Every module of the workspace but tools, whose dependencies stay apart.
-PACKAGES := ./... ./cmd/evenkeel/... ./conformance/... ./e2e/...
-MODULES  := . ./cmd/evenkeel ./conformance ./e2e ./tools
+PACKAGES := ./... ./bench/... ./cmd/evenkeel/... ./conformance/... ./e2e/...
+MODULES  := . ./bench ./cmd/evenkeel ./conformance ./e2e ./tools
 
 # The race detector needs a C compiler. Without one the tests still run.
 CC_FOUND := $(shell command -v $${CC:-cc} || command -v gcc)
@@ -12,7 +12,7 @@ RACE     := $(if $(CC_FOUND),-race,)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Watch a channel follow its backends in a real etcd
@@ -22,6 +22,21 @@ demo: ## Watch a channel follow its backends in a real etcd
 test: .bin/gotestsum ## Run all modules' tests, with -race and shuffled
 	@$(if $(RACE),,echo "make test: no C compiler found, so without -race" >&2)
 	.bin/gotestsum --format pkgname --hide-summary skipped -- $(RACE) -shuffle=on -timeout 10m $(TESTFLAGS) $(PACKAGES)
+
+# feed: grpc-go's own policies behind our feed. plugins: ours in their place.
+.PHONY: conformance
+conformance: ## Run a subset of grpc-go's own tests over our code
+	go run ./conformance -quick -override=feed
+	go run ./conformance -quick -override=plugins
+
+.PHONY: conformance-full
+conformance-full: ## Run all of grpc-go's tests that can notice (some 10 minutes)
+	go run ./conformance -full -override=feed
+	go run ./conformance -full -override=plugins
+
+.PHONY: bench
+bench: ## Measure against grpc-go, side by side (some 4 minutes)
+	go run ./bench -plot docs/bring-up.svg -docs docs/benchmarks.md
 
 .PHONY: lint
 lint: .bin/golangci-lint ## Lint every module

@@ -1,0 +1,3 @@
+module github.com/evenkeel-grpc/evenkeel/conformance
+
+go 1.26.0
