@@ -12,7 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/status"
 )
 
 func TestPicksRotateOverReadyEndpoints(t *testing.T) {
@@ -211,6 +213,14 @@ func TestResolverErrorShowsOnlyWhileFailing(t *testing.T) {
 	h.wantStates(failure)
 	if got, want := h.pickErr().Error(), "a:1: connection refused"; got != want {
 		t.Errorf("Pick() after the resolver recovered = %q, want %q", got, want)
+	}
+}
+
+func TestResolverStatusDoesNotEndWaitForReadyRPCs(t *testing.T) {
+	h := newHarness(t)
+	h.balancer.ResolverError(status.Error(codes.Unavailable, "registry is down"))
+	if s, ok := status.FromError(h.pickErr()); ok {
+		t.Errorf("Pick() has status %v, want a plain error", s)
 	}
 }
 

@@ -53,9 +53,11 @@ func (e *engine) errors() []error {
 	return errs
 }
 
+// withResolver adds the resolver's error, as text: a status inside a picker's
+// error would end even wait-for-ready RPCs.
 func (e *engine) withResolver(err error) error {
 	if e.resolver == nil {
 		return err
 	}
-	return fmt.Errorf("%w; name resolver error: %w", err, e.resolver)
+	return fmt.Errorf("%v; name resolver error: %v", err, e.resolver) //nolint:errorlint // see above
 }

@@ -51,6 +51,10 @@ func sameEndpoint(a, b resolver.Endpoint) bool {
 // connecting.
 func (e *engine) adopt(list []resolver.Endpoint) []fresh {
 	var added []fresh
+	if len(e.endpoints) == 0 { // All are new: make room once.
+		e.endpoints = make(map[string]*endpoint, len(list))
+		added = make([]fresh, 0, len(list))
+	}
 	for i := range list {
 		addrs := list[i].Addresses
 		if len(addrs) == 0 {

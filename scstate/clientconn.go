@@ -75,7 +75,7 @@ type subConn struct {
 	feed             *feed
 	listener         func(balancer.SubConnState) // nil for policies of the old kind
 	shutDown         atomic.Bool
-	registered       atomic.Uint64 // how often a health listener was
+	registered       atomic.Uint32 // how often a health listener was
 }
 
 func (s *subConn) stateChanged(state balancer.SubConnState) {

@@ -15,7 +15,7 @@ type Update struct {
 	Health bool
 
 	// registration is which of the SubConn's health listeners Health is from.
-	registration uint64
+	registration uint32
 	// deliver is the listener that the policy gave for this kind of report. In
 	// an entry that is not about a SubConn it is the whole call.
 	deliver func(balancer.SubConnState)

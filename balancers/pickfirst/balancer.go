@@ -105,7 +105,8 @@ func (b *pickFirst) ResolverError(err error) {
 		logger.Infof("pick_first: %s: resolver error ignored, the last list is still good: %v", b.target, err)
 		return
 	}
-	b.leaf.SetErr(fmt.Errorf("name resolver error: %w", err))
+	// Only the text: a status inside would end even wait-for-ready RPCs.
+	b.leaf.SetErr(fmt.Errorf("name resolver error: %v", err)) //nolint:errorlint // see above
 }
 
 // UpdateSubConnState implements balancer.Balancer. It is never called: all

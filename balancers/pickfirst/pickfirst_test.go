@@ -12,8 +12,10 @@ import (
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/balancer"
 	grpcpickfirst "google.golang.org/grpc/balancer/pickfirst"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/serviceconfig"
+	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-grpc/evenkeel/balancers/pickfirst"
 )
@@ -224,6 +226,15 @@ func TestD3ResolverErrors(t *testing.T) {
 	h.balancer.ResolverError(errors.New("still down"))
 	h.wantStates(failure, failure)
 	h.wantPick("name resolver error: still down")
+}
+
+func TestD4ResolverStatusDoesNotEndWaitForReadyRPCs(t *testing.T) {
+	h := newHarness(t, `{}`)
+	h.balancer.ResolverError(status.Error(codes.Unavailable, "registry is down"))
+	_, err := h.State().Picker.Pick(balancer.PickInfo{})
+	if s, ok := status.FromError(err); ok {
+		t.Errorf("Pick() has status %v, want a plain error", s)
+	}
 }
 
 func TestD7TransientFailureIsStickyOverAnUpdate(t *testing.T) {
