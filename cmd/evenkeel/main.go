@@ -38,6 +38,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (%s --help lists what is accepted)", err, cmd.CommandPath())
+	})
 	root.AddCommand(newDemo())
 	return root
 }
@@ -56,7 +59,7 @@ func newDemo() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&cfg.Backends, "backends", cfg.Backends, "servers to start with, 2 to 100")
+	f.IntVar(&cfg.Backends, "backends", cfg.Backends, "servers to start with, 3 to 100")
 	f.StringVar(&cfg.Policy, "policy", cfg.Policy, "load-balancing policy of the channel")
 	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long RPCs run, 5s to 1h")
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "RPCs per second; 0 is as fast as one worker goes")

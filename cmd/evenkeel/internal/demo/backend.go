@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -18,6 +20,8 @@ const (
 	// leaseTTL is how long a crashed server stays registered, in seconds. It is
 	// the least that etcd grants.
 	leaseTTL = 2
+	// drainLimit is how long a channel may take to leave a server that is drained.
+	drainLimit = 10 * time.Second
 )
 
 // backend is one greeter server, registered under a lease of its own.
@@ -28,6 +32,7 @@ type backend struct {
 	key    string
 	server *grpc.Server
 	served chan struct{} // closed when Serve has returned
+	conns  atomic.Int64  // connections that are open
 	stop   context.CancelFunc
 	kept   chan struct{} // closed when the lease is no longer kept alive
 }
@@ -54,7 +59,7 @@ func startBackend(ctx context.Context) (*backend, error) {
 	pb.RegisterGreeterServer(b.server, b)
 	go func() {
 		defer close(b.served)
-		_ = b.server.Serve(lis) // It returns when the server is stopped.
+		_ = b.server.Serve(&listener{lis, &b.conns}) // It returns when the server is stopped.
 	}()
 	return b, nil
 }
@@ -89,16 +94,22 @@ func (b *backend) register(ctx context.Context, c *clientv3.Client) (time.Time, 
 	return began, nil
 }
 
-// drain takes the server out of the registry and, after a pause in which the
-// channel hears of it, stops it without cutting an RPC short. It returns when
-// the write began.
-func (b *backend) drain(ctx context.Context, c *clientv3.Client, pause time.Duration) (time.Time, error) {
+// drain takes the server out of the registry, waits until the channel has left,
+// and stops it. No RPC is cut short: a channel closes a connection that it does
+// not use any more once the last RPC on it has ended. It returns when the write
+// began.
+func (b *backend) drain(ctx context.Context, c *clientv3.Client) (time.Time, error) {
 	began := time.Now()
 	if _, err := c.Delete(ctx, b.key); err != nil {
 		return began, fmt.Errorf("draining %s: %w", b.addr, err)
 	}
-	if err := sleep(ctx, pause); err != nil {
-		return began, err
+	for b.conns.Load() > 0 {
+		if time.Since(began) > drainLimit {
+			return began, fmt.Errorf("draining %s: the channel is still connected after %v", b.addr, drainLimit)
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return began, err
+		}
 	}
 	b.server.GracefulStop()
 	b.close()
@@ -129,4 +140,30 @@ func (b *backend) close() {
 	b.stop()
 	b.server.Stop()
 	<-b.served
+}
+
+// listener counts the connections that are open.
+type listener struct {
+	net.Listener
+	open *atomic.Int64
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.open.Add(1)
+	return &conn{c, sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+}
+
+// conn calls closed when it is closed for the first time.
+type conn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *conn) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -20,7 +21,7 @@ type cluster struct {
 	host   string // host:port for clients
 }
 
-func startCluster() (c *cluster, err error) {
+func startCluster(ctx context.Context) (c *cluster, err error) {
 	c = &cluster{}
 	defer func() {
 		if err != nil {
@@ -45,6 +46,8 @@ func startCluster() (c *cluster, err error) {
 	case <-c.server.Server.ReadyNotify():
 	case err := <-c.server.Err():
 		return c, err
+	case <-ctx.Done():
+		return c, ctx.Err()
 	}
 	c.host = c.server.Clients[0].Addr().String()
 	c.client, err = clientv3.New(clientv3.Config{Endpoints: []string{c.host}, Logger: zap.NewNop()})

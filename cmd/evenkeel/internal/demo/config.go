@@ -14,7 +14,7 @@ var ErrInterrupted = errors.New("interrupted")
 
 // Config is what the command's flags set.
 type Config struct {
-	Backends int           // servers at the start, 2 to 100
+	Backends int           // servers at the start, 3 to 100
 	Policy   string        // name of a registered balancer
 	Duration time.Duration // of the RPCs, 5s to 1h
 	Rate     float64       // RPCs per second; 0 means as fast as one worker goes
@@ -29,7 +29,7 @@ func DefaultConfig() Config {
 // Bounds of the flags. A shorter demo would end before the crashed server's
 // lease does; at a lower rate the shares mean nothing.
 const (
-	minBackends, maxBackends = 2, 100
+	minBackends, maxBackends = 3, 100
 	minDuration, maxDuration = 5 * time.Second, time.Hour
 	minRate, maxRate         = 100, 1e6
 )
@@ -42,6 +42,9 @@ func (c Config) check() error {
 		return fmt.Errorf("--duration %v: want %v to %v", c.Duration, minDuration, maxDuration)
 	case c.Rate != 0 && !(c.Rate >= minRate && c.Rate <= maxRate):
 		return fmt.Errorf("--rate %v: want 0, or %d to %.0f RPCs per second", c.Rate, minRate, maxRate)
+	}
+	if c.Policy == "pick_first" {
+		return fmt.Errorf("--policy %q: it stays with one backend: want one that uses all, such as %q", c.Policy, DefaultConfig().Policy)
 	}
 	if _, err := registry.Default.Balancer(c.Policy); err != nil {
 		return fmt.Errorf("--policy: %w", err)

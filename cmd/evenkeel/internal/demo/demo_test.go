@@ -74,7 +74,7 @@ func TestSharesAreEvenBetweenChanges(t *testing.T) {
 	tempDir(t)
 	cfg := DefaultConfig()
 	cfg.Duration, cfg.Rate = 6*time.Second, 2000
-	s := &scenario{cfg: cfg, tally: newTally(), events: map[string]string{}, view: noView{}}
+	s := &scenario{cfg: cfg, tally: newTally(), events: map[string]change{}, view: noView{}}
 	if err := s.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +102,13 @@ func TestBadFlags(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"too few backends":                       {func(c *Config) { c.Backends = 1 }, "--backends 1: want 2 to 100"},
-		"too many backends":                      {func(c *Config) { c.Backends = 101 }, "--backends 101: want 2 to 100"},
+		"too few backends":                       {func(c *Config) { c.Backends = 2 }, "--backends 2: want 3 to 100"},
+		"too many backends":                      {func(c *Config) { c.Backends = 101 }, "--backends 101: want 3 to 100"},
 		"too short":                              {func(c *Config) { c.Duration = time.Second }, "--duration 1s: want 5s to 1h0m0s"},
 		"negative duration":                      {func(c *Config) { c.Duration = -time.Second }, "--duration -1s: want 5s to 1h0m0s"},
 		"negative rate":                          {func(c *Config) { c.Rate = -1 }, "--rate -1: want 0, or 100 to 1000000 RPCs per second"},
 		"misspelt policy":                        {func(c *Config) { c.Policy = "roundrobin" }, `did you mean "round_robin"`},
+		"policy that uses one backend":           {func(c *Config) { c.Policy = "pick_first" }, `want one that uses all, such as "round_robin"`},
 		"policy of a package that is not linked": {func(c *Config) { c.Policy = "ring_hash_experimental" }, "google.golang.org/grpc/balancer/ringhash"},
 	} {
 		t.Run(name, func(t *testing.T) {

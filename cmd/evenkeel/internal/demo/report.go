@@ -53,7 +53,7 @@ type snapshot struct {
 // row is one backend in a view.
 type row struct {
 	addr  string
-	state string // up, draining, drained, crashed, expired
+	state string // up, draining, crashed (and still registered), gone
 	rpcs  int
 	share float64 // percent of all RPCs
 	last  string  // last change
@@ -63,21 +63,43 @@ func (s *scenario) snapshot() snapshot {
 	counts := s.tally.counts()
 	snap := snapshot{elapsed: time.Since(s.began), total: s.cfg.Duration}
 	snap.rpcs, snap.errors, _ = s.tally.totals()
-	up := map[string]bool{}
-	for _, b := range s.live {
-		up[b.addr] = true
-	}
 	for _, b := range slices.Concat(s.live, s.gone) {
-		r := row{addr: b.addr, state: "up", rpcs: counts[b.addr], last: s.events[b.addr]}
-		if !up[b.addr] {
-			r.state = "gone"
-		}
+		c := s.events[b.addr]
+		r := row{addr: b.addr, state: c.state(), rpcs: counts[b.addr], last: c.String()}
 		if snap.rpcs > 0 {
 			r.share = float64(r.rpcs) / float64(snap.rpcs) * 100
 		}
 		snap.rows = append(snap.rows, r)
 	}
 	return snap
+}
+
+// state returns the state that a change led to.
+func (c change) state() string {
+	switch c.what {
+	case "started", "added":
+		return "up"
+	case "drained", "expired":
+		return "gone"
+	default:
+		return c.what
+	}
+}
+
+// String returns the change and, if it was one during the run, its time.
+func (c change) String() string {
+	if c.at == 0 {
+		return c.what
+	}
+	return fmt.Sprintf("%s %.1fs", c.what, c.at.Seconds())
+}
+
+// lastRPC says how long after a change the last RPC ended.
+func lastRPC(ms float64, after string) string {
+	if ms == 0 {
+		return "no RPC after " + after
+	}
+	return fmt.Sprintf("last RPC %.1f ms after %s", ms, after)
 }
 
 // finish fills in the report from the tally.
@@ -99,8 +121,8 @@ func (r Report) summarise(w io.Writer) error {
 		{"policy", r.Policy},
 		{"RPCs", fmt.Sprintf("%d in %.1f s, %d failed", r.RPCs, r.Took.Seconds(), r.Errors)},
 		{"server added", fmt.Sprintf("first RPC %.1f ms after the registry change", r.Converge.Add)},
-		{"server drained", fmt.Sprintf("last RPC %.1f ms after the registry change", r.Converge.Drain)},
-		{"server crashed", fmt.Sprintf("last RPC %.1f ms after its lease expired", r.Converge.Crash)},
+		{"server drained", lastRPC(r.Converge.Drain, "the registry change")},
+		{"server crashed", lastRPC(r.Converge.Crash, "its lease expired")},
 		{"uneven by", fmt.Sprintf("%.2f %% of the mean share at most, between changes", math.Round(r.WorstShare*100)/100)},
 	} {
 		if _, err := fmt.Fprintf(t, "%s\t%s\n", line[0], line[1]); err != nil {

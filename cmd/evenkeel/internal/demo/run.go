@@ -24,7 +24,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &scenario{cfg: cfg, tally: newTally(), events: make(map[string]string)}
+	s := &scenario{cfg: cfg, tally: newTally(), events: make(map[string]change)}
 	s.view = newView(cfg, out, cancel)
 	err := s.run(ctx)
 	s.view.close()
@@ -52,7 +52,7 @@ func newView(cfg Config, out io.Writer, interrupt func()) view {
 
 // run brings everything up, plays the scenario, and takes everything down.
 func (s *scenario) run(ctx context.Context) (err error) {
-	if s.cluster, err = startCluster(); err != nil {
+	if s.cluster, err = startCluster(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.cluster.close()) }()

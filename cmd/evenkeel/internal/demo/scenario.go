@@ -39,8 +39,14 @@ type scenario struct {
 	// Owned by the goroutine of play.
 	live   []*backend
 	gone   []*backend
-	events map[string]string // the last change of each backend, by address
+	events map[string]change // the last one of each backend, by address
 	report Report
+}
+
+// change is what last happened to a backend.
+type change struct {
+	what string // started, added, draining, drained, crashed, expired
+	at   time.Duration
 }
 
 // start brings up the first servers.
@@ -60,7 +66,7 @@ func (s *scenario) launch(ctx context.Context) (began time.Time, err error) {
 		return began, err
 	}
 	s.live = append(s.live, b)
-	s.events[b.addr] = "started"
+	s.events[b.addr] = change{what: "started"}
 	return b.register(ctx, s.cluster.client)
 }
 
@@ -91,23 +97,24 @@ func (s *scenario) watchUntil(ctx context.Context, at float64) error {
 		return err
 	}
 	before := s.tally.counts()
-	for {
-		rest := time.Until(end)
-		if rest <= 0 {
-			break
-		}
-		if err := sleep(ctx, min(rest, s.view.interval())); err != nil {
+	for more := true; more; more = time.Now().Before(end) {
+		if err := sleep(ctx, min(time.Until(end), s.view.interval())); err != nil {
 			return err
 		}
 		s.view.show(s.snapshot())
 	}
+	s.judge(before)
+	return nil
+}
+
+// judge compares the shares of the live backends since an earlier count.
+func (s *scenario) judge(before map[string]int) {
 	var addrs []string
 	for _, b := range s.live {
 		addrs = append(addrs, b.addr)
 	}
 	off := deviation(before, s.tally.counts(), addrs)
 	s.report.WorstShare = max(s.report.WorstShare, off)
-	return nil
 }
 
 func (s *scenario) add(ctx context.Context) error {
@@ -121,7 +128,7 @@ func (s *scenario) add(ctx context.Context) error {
 	}
 	took := since(began, s.tally.of(b.addr).first)
 	s.report.Converge.Add = max(s.report.Converge.Add, took)
-	s.event(b, "added", fmt.Sprintf("its first RPC came %.1f ms after the registry change", took))
+	s.event(b, "added", fmt.Sprintf("first RPC %.1f ms after the registry change", took))
 	return nil
 }
 
@@ -130,20 +137,23 @@ func (s *scenario) drain(ctx context.Context) error {
 	s.event(b, "draining", "taken out of the registry")
 	var began time.Time
 	err := s.during(func() (err error) {
-		began, err = b.drain(ctx, s.cluster.client, settle)
+		began, err = b.drain(ctx, s.cluster.client)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	s.report.Converge.Drain = since(began, s.tally.of(b.addr).last)
-	s.event(b, "drained", fmt.Sprintf("its last RPC ended %.1f ms after the registry change", s.report.Converge.Drain))
+	s.event(b, "drained", lastRPC(s.report.Converge.Drain, "the registry change"))
 	return nil
 }
 
 func (s *scenario) crash(ctx context.Context) error {
 	b := s.leave(0)
-	s.event(b, "crashed", "its connections break, its lease lives on")
+	s.event(b, "crashed", "connections break, its lease lives on")
+	// The shares are judged also while the registry still names the server.
+	counts := make(chan map[string]int, 1)
+	time.AfterFunc(settle, func() { counts <- s.tally.counts() })
 	var expired time.Time
 	err := s.during(func() (err error) {
 		expired, err = b.crash(ctx, s.cluster.client)
@@ -152,8 +162,9 @@ func (s *scenario) crash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.judge(<-counts)
 	s.report.Converge.Crash = since(expired, s.tally.of(b.addr).last)
-	s.event(b, "expired", fmt.Sprintf("its last RPC was %.0f ms before its lease expired", expired.Sub(s.tally.of(b.addr).last).Seconds()*1000))
+	s.event(b, "expired", fmt.Sprintf("last RPC %.0f ms before its lease did", expired.Sub(s.tally.of(b.addr).last).Seconds()*1000))
 	return nil
 }
 
@@ -200,9 +211,10 @@ func (s *scenario) await(ctx context.Context, b *backend) error {
 	return nil
 }
 
-func (s *scenario) event(b *backend, state, detail string) {
-	s.events[b.addr] = state
-	s.view.event(time.Since(s.began), b.addr, state, detail)
+func (s *scenario) event(b *backend, what, detail string) {
+	c := change{what, time.Since(s.began)}
+	s.events[b.addr] = c
+	s.view.event(c.at, b.addr, c.what, detail)
 }
 
 // close ends every server.

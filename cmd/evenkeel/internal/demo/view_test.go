@@ -2,6 +2,8 @@ package demo
 
 import (
 	"bytes"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,50 @@ func TestLiveView(t *testing.T) {
 		}
 		if got := strings.Count(text, "lease lives"); got > maxEvents {
 			t.Errorf("events shown = %d, want the last %d", got, maxEvents)
+		}
+	}
+}
+
+func TestLiveViewText(t *testing.T) {
+	m := model{width: 80, height: 24, snap: shown, events: []string{"  4.3s  127.0.0.1:1002 crashed: gone"}}
+	want := `evenkeel demo  4.2 of 8 s, 1000 RPCs, 0 failed
+╭────────────────┬───────┬──────┬────────┬─────────────┬──────────────────────╮
+│ backend        │ state │ RPCs │  share │ last change │                      │
+├────────────────┼───────┼──────┼────────┼─────────────┼──────────────────────┤
+│ 127.0.0.1:1001 │ up    │  700 │ 70.0 % │ started     │ ████████████████████ │
+│ 127.0.0.1:1002 │ gone  │  300 │ 30.0 % │ crashed     │ ███████████████      │
+╰────────────────┴───────┴──────┴────────┴─────────────┴──────────────────────╯
+  4.3s  127.0.0.1:1002 crashed: gone
+`
+	if diff := cmp.Diff(want, escapes.ReplaceAllString(m.text(), "")); diff != "" {
+		t.Errorf("screen (-want +got):\n%s", diff)
+	}
+}
+
+// escapes matches what makes text bold, faint or red.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestLiveViewFitsTheTerminal(t *testing.T) {
+	m := model{width: 80, snap: snapshot{total: time.Second}}
+	for i := range 40 {
+		m.snap.rows = append(m.snap.rows, row{addr: "server-" + strconv.Itoa(i), state: "up"})
+	}
+	for range maxEvents {
+		m.events = append(m.events, "something happened")
+	}
+	for height := frame + 3; height < 60; height++ {
+		m.height = height
+		content := m.View().Content
+		if got := lipgloss.Height(content); got > height {
+			t.Errorf("at height %d the screen has %d lines", height, got)
+		}
+		for _, want := range []string{"evenkeel demo", "backend", "server-39", "something happened"} {
+			if !strings.Contains(content, want) {
+				t.Errorf("at height %d the screen lacks %q", height, want)
+			}
+		}
+		if cut := !strings.Contains(content, "server-0 "); cut != strings.Contains(content, " more") {
+			t.Errorf("at height %d rows are cut: %v, but the screen says otherwise", height, cut)
 		}
 	}
 }
