@@ -130,3 +130,17 @@ func TestReportTotals(t *testing.T) {
 		t.Errorf("report ends with %q, want %q", out.String()[max(0, out.Len()-60):], want)
 	}
 }
+
+func TestReason(t *testing.T) {
+	const out = `    tlogger.go:129: WARNING something
+    a_test.go:10: first
+    a_test.go:12: got 1, want 2
+--- FAIL: Test/A (0.00s)
+`
+	if got, want := reason(out), "a_test.go:12: got 1, want 2"; got != want {
+		t.Errorf("reason = %q, want %q", got, want)
+	}
+	if got := reason("panic: boom"); got != "" {
+		t.Errorf("reason without a test's line = %q, want none", got)
+	}
+}

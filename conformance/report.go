@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -115,12 +116,27 @@ func (r *report) list(w io.Writer, title string, v verdict, output bool) {
 		if d.detail != "" {
 			line += "; alone: " + d.detail
 		}
+		if why := reason(d.output); why != "" && !output {
+			line += "\n      " + why
+		}
 		if output {
 			line += "\n      " + strings.ReplaceAll(strings.TrimSpace(d.output), "\n", "\n      ")
 		}
 		lines = append(lines, line)
 	}
 	section(w, title, lines)
+}
+
+// complaint is a line of a test's own, not of what it logs for grpc.
+var complaint = regexp.MustCompile(`(?m)^\s*\w+_test\.go:\d+: .*$`)
+
+// reason is the last thing that a failing test said.
+func reason(output string) string {
+	all := complaint.FindAllString(output, -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(all[len(all)-1])
 }
 
 func section(w io.Writer, title string, lines []string) {
