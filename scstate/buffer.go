@@ -1,6 +1,9 @@
 package scstate
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // keepCap is the number of elements up to which an emptied array is always
 // kept for reuse. A larger one is kept only while bursts of its size go on.
@@ -117,6 +120,10 @@ func (b *Buffer[T]) Total() uint64 {
 func (b *Buffer[T]) putLocked(v T) bool {
 	if b.closed {
 		return false
+	}
+	if n := len(b.items); n == cap(b.items) && n >= keepCap {
+		// append grows large slices by a quarter, which copies a burst five times.
+		b.items = slices.Grow(b.items, n)
 	}
 	b.items = append(b.items, v)
 	b.total++
