@@ -121,8 +121,8 @@ func (b *Buffer[T]) putLocked(v T) bool {
 	if b.closed {
 		return false
 	}
-	if n := len(b.items); n == cap(b.items) && n >= keepCap {
-		// append grows large slices by a quarter, which copies a burst five times.
+	if n := len(b.items); n == cap(b.items) && n >= 256 {
+		// From here on append grows by a quarter, which copies a burst five times.
 		b.items = slices.Grow(b.items, n)
 	}
 	b.items = append(b.items, v)

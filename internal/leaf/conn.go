@@ -43,7 +43,11 @@ func (l *Leaf) connAt(i int32) *Conn {
 	if c := l.conns[i]; c != nil {
 		return c
 	}
-	c := &Conn{leaf: l, index: i}
+	c := &l.first
+	if c.leaf != nil { // A Conn is never used again: pickers may still have it.
+		c = new(Conn)
+	}
+	c.leaf, c.index = l, i
 	if !l.newSubConn(c) {
 		return nil
 	}

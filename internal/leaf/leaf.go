@@ -29,6 +29,7 @@ type Leaf struct {
 	addrs  []resolver.Address
 	conns  []*Conn  // conns[i] connects to addrs[i]; nil until the pass gets there
 	single [1]*Conn // the array of conns where one address is enough
+	first  Conn     // the memory of the first connection ever; most leaves need no other
 	ready  *Conn    // the connected one, whatever its health
 	err    error    // why the state is TRANSIENT_FAILURE
 	timer  *time.Timer
@@ -141,10 +142,13 @@ func (l *Leaf) reconcile(addrs []resolver.Address) {
 	if len(addrs) != 1 {
 		l.conns = make([]*Conn, len(addrs))
 	}
-	find := finder(addrs)
+	var find func(*resolver.Address) int // a new leaf needs none
 	for i, c := range old {
 		if c == nil {
 			continue
+		}
+		if find == nil {
+			find = finder(addrs)
 		}
 		if at := find(&l.addrs[i]); at >= 0 {
 			c.index = int32(at)
