@@ -82,23 +82,3 @@ func BenchmarkIdenticalUpdate(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkPick(b *testing.B) {
-	for _, n := range sizes {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			h, _ := benchHarness(b, n)
-			for _, sc := range h.SubConns() {
-				sc.Set(ready, nil)
-			}
-			p := h.State().Picker
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					if _, err := p.Pick(balancer.PickInfo{}); err != nil {
-						b.Error(err)
-					}
-				}
-			})
-		})
-	}
-}
