@@ -59,7 +59,7 @@ func compare(suites []*suite, base, over outcome, skips skipList) *report {
 	}
 	for i := range skips {
 		if !used[i] && rep.has(skips[i].pkg) {
-			rep.problems = append(rep.problems, fmt.Sprintf("skips.txt: %s %s matches no test", skips[i].pkg, skips[i].pattern))
+			rep.problem("skips.txt: "+skips[i].pattern+" matches no test", skips[i].pkg)
 		}
 	}
 	return rep
@@ -110,6 +110,7 @@ func (c *comparison) run() {
 }
 
 var (
+	proofError   = regexp.MustCompile(`evenkeel-proof: (.+)`)
 	proofLine    = regexp.MustCompile(`evenkeel-override name=(\S+) builder=\S+ builds=(\d+)`)
 	replacedLine = regexp.MustCompile(`evenkeel-replaced name=(\S+): (.+)`)
 )
@@ -117,15 +118,20 @@ var (
 // prove reads the harness's own test.
 func (c *comparison) prove(r *row) {
 	t := c.over.Tests[proofTest]
-	if t == nil || !t.ok() {
-		out := c.over.Output
-		if t != nil {
-			out = t.Output
-		}
-		if !c.over.NoBuild {
-			c.report.problems = append(c.report.problems, fmt.Sprintf("%s: no proof of the override: %s", c.suite.name(), out))
-		}
+	switch {
+	case c.over.NoBuild:
 		return
+	case t == nil || t.unfinished():
+		c.report.problem("the proof of the override did not run", c.suite.name())
+		return
+	case !t.ok():
+		said := proofError.FindAllStringSubmatch(t.Output, -1)
+		if said == nil {
+			said = [][]string{{"", "the proof of the override failed: " + t.Output}}
+		}
+		for _, m := range said {
+			c.report.problem(m[1], c.suite.name())
+		}
 	}
 	for _, m := range replacedLine.FindAllStringSubmatch(t.Output, -1) {
 		c.report.notef("%s: %s is not the override at the end: replaced %s", c.suite.name(), m[1], m[2])

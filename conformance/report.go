@@ -14,9 +14,26 @@ type report struct {
 	rows        []*row
 	differences []*difference
 	notes       []string // what a reader may want to know and need not act on
-	problems    []string // what makes the run worthless: no override, a stale skip
+	problems    []*problem
 	skips       skipList
 	elapsed     time.Duration
+}
+
+// problem is what makes a run worth less: an override without effect, a stale
+// line in skips.txt.
+type problem struct {
+	text string
+	pkgs []string // where
+}
+
+func (r *report) problem(text, pkg string) {
+	for _, p := range r.problems {
+		if p.text == text {
+			p.pkgs = append(p.pkgs, pkg)
+			return
+		}
+	}
+	r.problems = append(r.problems, &problem{text, []string{pkg}})
 }
 
 func (r *report) notef(format string, args ...any) {
@@ -43,7 +60,7 @@ func (r *report) count(v verdict) int {
 	return n
 }
 
-// failed is the number of differences and of packages without proof.
+// failed is the number of differences and of problems.
 func (r *report) failed() int { return r.count(confirmed) + len(r.problems) }
 
 func (r *report) exitStatus() int {
@@ -80,7 +97,11 @@ func (r *report) write(w io.Writer, verbose bool) {
 		}
 	}
 	section(w, "left out by skips.txt", left)
-	section(w, "PROBLEMS", r.problems)
+	var problems []string
+	for _, p := range r.problems {
+		problems = append(problems, fmt.Sprintf("%s\n      in %d packages: %s", p.text, len(p.pkgs), strings.Join(p.pkgs, " ")))
+	}
+	section(w, "PROBLEMS", problems)
 	logf(w, "\n%s", r.elapsed.Round(time.Second))
 	logf(w, "%d passed, %d failed, %d skipped", total.passed+r.clearedTests(), r.failed(), total.skipped+total.left)
 }

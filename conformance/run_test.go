@@ -97,7 +97,7 @@ func TestCompareSample(t *testing.T) {
 		}
 	}
 	if len(rep.problems) > 0 {
-		t.Errorf("problems = %q, want none", rep.problems)
+		t.Errorf("problems = %+v, want none", rep.problems[0])
 	}
 	// It comes after the panic, so in the second process.
 	if got := over[s].leaves(); !slices.Contains(got, "TestSame/sub") {
