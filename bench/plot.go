@@ -36,5 +36,6 @@ func drawPlot(path string, results []result) error {
 	if err := plotutil.AddLinePoints(p, "grpc-go", grpcGo, ourName, ours); err != nil {
 		return fmt.Errorf("bench: plot: %w", err)
 	}
+	p.X.Max, p.Y.Max = 1.5*p.X.Max, 3*p.Y.Max // room for the last label and the legend
 	return p.Save(6*vg.Inch, 4*vg.Inch, path)
 }

@@ -89,10 +89,13 @@ func (c *Conn) healthChanged(s balancer.SubConnState) {
 	if l.ready != c {
 		return
 	}
-	var err error
-	if s.ConnectivityState == connectivity.TransientFailure {
+	switch s.ConnectivityState {
+	case connectivity.Ready, connectivity.Connecting:
+		l.report(s.ConnectivityState, nil)
+	case connectivity.TransientFailure:
 		// The text is grpc-go's, and pinned by its tests. An ejection has no error.
-		err = fmt.Errorf("pickfirst: health check failure: %v", s.ConnectionError) //nolint:errorlint // may be nil
+		l.report(connectivity.TransientFailure,
+			fmt.Errorf("pickfirst: health check failure: %v", s.ConnectionError)) //nolint:errorlint // may be nil
+	default: // No health can be in another state.
 	}
-	l.report(s.ConnectivityState, err)
 }
