@@ -82,15 +82,15 @@ func (r *runner) settleBaseline(ctx context.Context, s *suite, res *pkgResult) e
 		return nil
 	}
 	for _, name := range res.failures() {
-		failed, _, err := r.alone(ctx, s, name, false)
+		again, err := r.alone(ctx, s, name, false)
 		if err != nil {
 			return err
 		}
-		if failed == 0 {
+		if again.failed == 0 {
 			res.Tests[name] = &testResult{Passed: 1}
 			res.Cleared = append(res.Cleared, name)
 		}
-		logf(r.progress, "  baseline: %s %s failed; alone it failed %d of %d times", s.name(), name, failed, r.config.reruns)
+		logf(r.progress, "  baseline: %s %s failed; alone: %v", s.name(), name, again)
 	}
 	return nil
 }
@@ -99,25 +99,37 @@ func runOverride(ctx context.Context, r *runner, suites []*suite, skips skipList
 	return r.runSuites(ctx, suites, true, func(s *suite) string { return skips.pattern(s.name()) })
 }
 
-// alone runs one test by itself, r.config.reruns times, and returns how often it
-// did not pass, with the output.
-func (r *runner) alone(ctx context.Context, s *suite, name string, override bool) (failed int, output string, err error) {
-	n := r.config.reruns
+// reruns counts how a test went when it ran by itself.
+type reruns struct {
+	failed, runs int
+	output       string
+}
+
+func (n reruns) String() string { return fmt.Sprintf("failed %d of %d times", n.failed, n.runs) }
+
+// alone runs one test by itself, r.config.reruns times; an example runs once,
+// whatever the count.
+func (r *runner) alone(ctx context.Context, s *suite, name string, override bool) (reruns, error) {
 	results, err := r.test(ctx, invocation{
-		pkgs: []string{s.pkg}, run: exactly(name), count: n, override: override, silent: true,
+		pkgs: []string{s.pkg}, run: exactly(name), count: r.config.reruns, override: override, silent: true,
 		timeout: min(aloneTimeout, r.config.timeout),
 	})
 	if err != nil {
-		return 0, "", fmt.Errorf("running %s %s again: %w", s.name(), name, err)
+		return reruns{}, fmt.Errorf("running %s %s again: %w", s.name(), name, err)
 	}
-	res := results[s.pkg]
+	return tally(results[s.pkg], name), nil
+}
+
+func tally(res *pkgResult, name string) reruns {
 	t := res.Tests[name]
 	if t == nil {
-		return n, res.Output, nil
+		return reruns{failed: 1, runs: 1, output: res.Output}
 	}
-	failed = n - t.Passed - t.Skipped
-	if failed == 0 && !res.Passed {
-		failed = 1 // Something around the test fails, a subtest or the process.
+	n := reruns{failed: t.Failed, runs: t.Passed + t.Failed + t.Skipped, output: t.Output + res.Output}
+	if n.failed == 0 && !res.Passed || n.runs == 0 {
+		// The process ended in it, or something around it failed.
+		n.failed++
+		n.runs++
 	}
-	return failed, t.Output + res.Output, nil
+	return n
 }

@@ -237,23 +237,22 @@ func (r *runner) confirmOne(ctx context.Context, d *difference, skips skipList) 
 	if d.test == "" {
 		return r.confirmPackage(ctx, d, skips)
 	}
-	n := r.config.reruns
-	failed, output, err := r.alone(ctx, d.suite, d.test, true)
+	with, err := r.alone(ctx, d.suite, d.test, true)
 	if err != nil {
 		return err
 	}
-	d.detail = fmt.Sprintf("failed %d of %d times", failed, n)
-	if failed == 0 {
+	d.detail = with.String()
+	if with.failed == 0 {
 		d.verdict = cleared
 		return nil
 	}
-	d.output = output
-	failed, _, err = r.alone(ctx, d.suite, d.test, false)
+	d.output = with.output
+	without, err := r.alone(ctx, d.suite, d.test, false)
 	if err != nil {
 		return err
 	}
-	d.detail += fmt.Sprintf(", without the override %d of %d", failed, n)
-	if failed > 0 {
+	d.detail += fmt.Sprintf(", without the override %v", without)
+	if without.failed > 0 {
 		d.verdict = unstable
 	}
 	return nil

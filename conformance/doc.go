@@ -17,7 +17,9 @@
 // # Guarantees
 //
 // In every package a test of the harness's own fails unless each overridden name
-// is ours in the registry, and tells how often it was built. A test that fails
+// is ours in the registry and a channel without a service config, whose pick_first
+// package grpc looks up in its init, builds ours; it tells how often each was
+// built. A test that fails
 // is run again alone, with the override and, if it fails there too, without;
 // what such a run clears is listed, never hidden. Skipped tests are in
 // skips.txt, each with its reason.

@@ -107,3 +107,26 @@ func TestCompareSample(t *testing.T) {
 		t.Errorf("builds of round_robin = %q, want 3", got)
 	}
 }
+
+func TestTally(t *testing.T) {
+	died := outcomes("Test/A")
+	died.Passed = false
+	tests := []struct {
+		name string
+		res  *pkgResult
+		want string
+	}{
+		{"passed once, as examples do", outcomes("Test/A"), "failed 0 of 1 times"},
+		{"failed", outcomes("-Test/A"), "failed 1 of 1 times"},
+		{"was running when the process ended", outcomes("!Test/A"), "failed 1 of 1 times"},
+		{"passed once, then the process ended", died, "failed 1 of 2 times"},
+		{"did not start", outcomes(), "failed 1 of 1 times"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tally(tt.res, "Test/A").String(); got != tt.want {
+				t.Errorf("tally = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
