@@ -7,9 +7,11 @@ import (
 	"regexp"
 	"slices"
 
-	_ "google.golang.org/grpc" // grpc's built-in plugins register before ours.
 	"google.golang.org/grpc/balancer"
+	_ "google.golang.org/grpc/balancer/pickfirst"  // registers before ours
+	_ "google.golang.org/grpc/balancer/roundrobin" // registers before ours
 	"google.golang.org/grpc/resolver"
+	_ "google.golang.org/grpc/resolver/dns" // registers before ours
 
 	"github.com/evenkeel-grpc/evenkeel/scstate"
 )
@@ -19,6 +21,11 @@ import (
 //
 // Registering in Default is for init functions only, because grpc reads its
 // registries without a lock.
+//
+// This package and what pick_first needs must not import package grpc: that
+// looks pick_first up in its init, for channels without a service config, and
+// would find its own. Otherwise it comes later, because Go initialises, of the
+// packages whose imports are done, the first by import path.
 var Default = &Registry{
 	balancers: table[balancer.Builder]{grpc: &global[balancer.Builder]{balancer.Get, balancer.Register}},
 	resolvers: table[resolver.Builder]{grpc: &global[resolver.Builder]{resolver.Get, resolver.Register}},
