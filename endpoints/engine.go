@@ -69,6 +69,7 @@ type engine struct {
 	endpoints map[string]*endpoint
 	states    [connectivity.Shutdown]int // how many endpoints are in each
 	updates   uint32                     // resolver updates seen
+	seen      int                        // endpoints that the last of them had
 	last      []resolver.Endpoint        // the last of them
 	lastErr   error                      // what it was answered with
 	resolver  error                      // reported since
