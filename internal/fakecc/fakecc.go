@@ -16,6 +16,7 @@
 package fakecc
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -31,22 +32,33 @@ type ClientConn struct {
 	// ManualHealth leaves health reports to the test. Otherwise a registered
 	// health listener hears READY at once, as on a channel without health checks.
 	ManualHealth bool
-	// Discard keeps no history of states, for benchmarks.
+	// Serialize never calls a listener from inside a call of the balancer's, as
+	// grpc's serializer does not: what such a call causes waits for Deliver.
+	Serialize bool
+	// Discard keeps no history, for benchmarks.
 	Discard bool
+	// Closing makes NewSubConn fail, as on a channel that is being closed.
+	Closing bool
 
 	mu       sync.Mutex // guards the fields below
 	subConns []*SubConn
 	states   []balancer.State
 	taken    int // states that TakeStates has returned
 	resolves int
+	calls    []string // since the last TakeCalls
+	pending  []func() // listener calls that wait for Deliver
 }
 
 // NewSubConn implements balancer.ClientConn.
 func (c *ClientConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.Closing {
+		return nil, fmt.Errorf("fakecc: NewSubConn(%q): the channel is closing", addrs[0].Addr)
+	}
 	sc := &SubConn{Addr: addrs[0], cc: c, listener: opts.StateListener}
 	c.subConns = append(c.subConns, sc)
+	c.logLocked("new ", addrs[0].Addr)
 	return sc, nil
 }
 
@@ -58,6 +70,7 @@ func (c *ClientConn) UpdateState(s balancer.State) {
 		c.states, c.taken = c.states[:0], 0
 	}
 	c.states = append(c.states, s)
+	c.logLocked("now ", s.ConnectivityState.String())
 }
 
 // ResolveNow implements balancer.ClientConn.
@@ -113,4 +126,54 @@ func (c *ClientConn) State() balancer.State {
 		return balancer.State{}
 	}
 	return c.states[len(c.states)-1]
+}
+
+// TakeCalls returns what the balancer has done since the last call, oldest
+// first: "new a:1", "connect a:1", "health a:1", "shutdown a:1" for a SubConn of
+// that address, and "now READY" for a state that it published.
+func (c *ClientConn) TakeCalls() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.calls
+	c.calls = nil
+	return taken
+}
+
+// Deliver makes the listener calls that wait because of Serialize, and those
+// that they cause, oldest first. It returns whether there were any.
+func (c *ClientConn) Deliver() bool {
+	for n := 0; ; n++ {
+		c.mu.Lock()
+		if len(c.pending) == 0 {
+			c.mu.Unlock()
+			return n > 0
+		}
+		next := c.pending[0]
+		c.pending = c.pending[1:]
+		c.mu.Unlock()
+		next()
+	}
+}
+
+// later makes a listener call now, or leaves it to Deliver.
+func (c *ClientConn) later(call func()) {
+	if !c.Serialize {
+		call()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = append(c.pending, call)
+}
+
+func (c *ClientConn) log(what, about string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logLocked(what, about)
+}
+
+func (c *ClientConn) logLocked(what, about string) {
+	if !c.Discard {
+		c.calls = append(c.calls, what+about)
+	}
 }

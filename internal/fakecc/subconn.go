@@ -25,14 +25,32 @@ type SubConn struct {
 	health   func(balancer.SubConnState)
 	state    connectivity.State
 	connects int
+	asked    bool // to connect, since it was last set to a state
 	down     bool
 }
 
 // Connect implements balancer.SubConn.
 func (s *SubConn) Connect() {
+	s.cc.log("connect ", s.Addr.Addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connects++
+	s.asked = s.state == connectivity.Idle
+}
+
+// State returns the state that the test has set last; IDLE at first.
+func (s *SubConn) State() connectivity.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Asked reports whether a real SubConn would be about to connect: Connect was
+// called while it was IDLE.
+func (s *SubConn) Asked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
 }
 
 // Connects returns how often Connect was called.
@@ -49,7 +67,8 @@ func (s *SubConn) Shutdown() {
 	s.down = true
 	s.mu.Unlock()
 	if !down {
-		s.Set(connectivity.Shutdown, nil)
+		s.cc.log("shutdown ", s.Addr.Addr)
+		s.cc.later(func() { s.Set(connectivity.Shutdown, nil) })
 	}
 }
 
@@ -69,8 +88,9 @@ func (s *SubConn) RegisterHealthListener(f func(balancer.SubConnState)) {
 	}
 	s.health = f
 	s.mu.Unlock()
+	s.cc.log("health ", s.Addr.Addr)
 	if f != nil && !s.cc.ManualHealth {
-		f(balancer.SubConnState{ConnectivityState: connectivity.Ready})
+		s.cc.later(func() { s.SetHealth(connectivity.Ready, nil) })
 	}
 }
 
@@ -78,7 +98,7 @@ func (s *SubConn) RegisterHealthListener(f func(balancer.SubConnState)) {
 // forgotten, as grpc does on any change.
 func (s *SubConn) Set(state connectivity.State, err error) {
 	s.mu.Lock()
-	s.state, s.health = state, nil
+	s.state, s.health, s.asked = state, nil, false
 	s.mu.Unlock()
 	s.listener(balancer.SubConnState{ConnectivityState: state, ConnectionError: err})
 }
