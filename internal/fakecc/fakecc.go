@@ -58,7 +58,7 @@ func (c *ClientConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubCo
 	}
 	sc := &SubConn{Addr: addrs[0], cc: c, listener: opts.StateListener}
 	c.subConns = append(c.subConns, sc)
-	c.logLocked("new ", addrs[0].Addr)
+	c.logLocked("new ", names(addrs))
 	return sc, nil
 }
 
@@ -164,6 +164,16 @@ func (c *ClientConn) later(call func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = append(c.pending, call)
+}
+
+// names is what TakeCalls shows of a new SubConn's addresses: there should be
+// one.
+func names(addrs []resolver.Address) string {
+	text := addrs[0].Addr
+	for _, a := range addrs[1:] {
+		text += "," + a.Addr
+	}
+	return text
 }
 
 func (c *ClientConn) log(what, about string) {
