@@ -15,9 +15,9 @@ type Owner interface {
 	// HealthListener reports whether a READY SubConn counts as READY only once
 	// its health listener says so.
 	HealthListener() bool
-	// Report is called when the leaf's state has changed from the given one, and
-	// when the error of a leaf in TRANSIENT_FAILURE has changed. It may call the
-	// leaf's methods.
+	// Report is called when the leaf's state has changed from the given one, when
+	// the error of a leaf in TRANSIENT_FAILURE has changed, and when an Update
+	// makes a CONNECTING leaf start again. It may call the leaf's methods.
 	Report(from connectivity.State)
 }
 
@@ -73,12 +73,12 @@ func (l *Leaf) Update(addrs []resolver.Address) {
 	switch {
 	case l.ready != nil:
 		l.next = l.ready.index
-	case first || wasReady:
+	case first, wasReady, l.State() == connectivity.Connecting:
 		// A62's stickiness is about connections that failed: a leaf that was in
 		// TRANSIENT_FAILURE for want of addresses starts afresh.
-		l.report(connectivity.Connecting, nil)
+		l.force(connectivity.Connecting)
 		l.startPass()
-	case l.State() == connectivity.Connecting, l.State() == connectivity.TransientFailure:
+	case l.State() == connectivity.TransientFailure:
 		l.startPass()
 	}
 }
@@ -127,6 +127,14 @@ func (l *Leaf) report(s connectivity.State, err error) {
 		return
 	}
 	l.state, l.err = uint8(s), err
+	l.owner.Report(from)
+}
+
+// force reports s even if it is the state already: parent policies may wait for
+// an answer to their update.
+func (l *Leaf) force(s connectivity.State) {
+	from := l.State()
+	l.state, l.err = uint8(s), nil
 	l.owner.Report(from)
 }
 
