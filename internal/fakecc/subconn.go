@@ -113,6 +113,15 @@ func (s *SubConn) SetHealth(state connectivity.State, err error) {
 	}
 }
 
+// HealthListener returns a function that calls the health listener which is
+// registered now, also when that is no longer registered.
+func (s *SubConn) HealthListener() func(connectivity.State) {
+	s.mu.Lock()
+	f := s.health
+	s.mu.Unlock()
+	return func(state connectivity.State) { f(balancer.SubConnState{ConnectivityState: state}) }
+}
+
 // Addr returns the address of a fake SubConn, or what any other is.
 func Addr(sc balancer.SubConn) string {
 	if s, ok := sc.(*SubConn); ok {

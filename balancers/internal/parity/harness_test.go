@@ -78,7 +78,7 @@ func onBoth(t *testing.T, policy string, f func(h *harness)) {
 		name    string
 		builder balancer.Builder
 	}{{"grpc-go", grpcGo}, {"evenkeel", evenkeel}} {
-		t.Run(side.name, func(t *testing.T) {
+		t.Run(side.name+"'s "+policy, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHarness(t, side.builder, side.name == "grpc-go")
 				f(h)
