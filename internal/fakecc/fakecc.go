@@ -169,11 +169,10 @@ func (c *ClientConn) later(call func()) {
 // names is what TakeCalls shows of a new SubConn's addresses: there should be
 // one.
 func names(addrs []resolver.Address) string {
-	text := addrs[0].Addr
-	for _, a := range addrs[1:] {
-		text += "," + a.Addr
+	if len(addrs) > 1 {
+		return fmt.Sprintf("%s and %d more", addrs[0].Addr, len(addrs)-1)
 	}
-	return text
+	return addrs[0].Addr
 }
 
 func (c *ClientConn) log(what, about string) {
