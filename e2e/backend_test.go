@@ -23,6 +23,7 @@ import (
 type backend struct {
 	addr     string
 	server   *grpc.Server
+	health   *health.Server
 	accepted atomic.Int64
 }
 
@@ -33,8 +34,8 @@ func startBackend(tb testing.TB) *backend {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &backend{addr: lis.Addr().String(), server: grpc.NewServer()}
-	healthpb.RegisterHealthServer(b.server, health.NewServer())
+	b := &backend{addr: lis.Addr().String(), server: grpc.NewServer(), health: health.NewServer()}
+	healthpb.RegisterHealthServer(b.server, b.health)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
