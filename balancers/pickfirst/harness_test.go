@@ -67,18 +67,11 @@ func parse(tb testing.TB, js string) serviceconfig.LoadBalancingConfig {
 	return cfg
 }
 
-// resolve sends a resolver update of one endpoint per address.
-func (h *harness) resolve(addrs ...string) error {
-	return h.update(resolver.State{Endpoints: endpoints(addrs...)})
-}
-
-func (h *harness) update(s resolver.State) error {
-	return h.balancer.UpdateClientConnState(balancer.ClientConnState{ResolverState: s, BalancerConfig: h.config})
-}
-
+// mustResolve sends a resolver update of one endpoint per address.
 func (h *harness) mustResolve(addrs ...string) {
 	h.Helper()
-	if err := h.resolve(addrs...); err != nil {
+	s := resolver.State{Endpoints: endpoints(addrs...)}
+	if err := h.balancer.UpdateClientConnState(balancer.ClientConnState{ResolverState: s, BalancerConfig: h.config}); err != nil {
 		h.Fatalf("UpdateClientConnState(%q) = %v, want nil", addrs, err)
 	}
 }

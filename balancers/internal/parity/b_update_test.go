@@ -132,7 +132,7 @@ func TestB6ShuffleFollowsWeights(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, pickFirst, func(h *harness) {
 				h.parse(`{"shuffleAddressList":true}`)
-				const rounds = 20000
+				const rounds = 5000
 				got := h.firsts(rounds, resolver.State{Endpoints: tt.list})
 				for i, p := range tt.want {
 					n := float64(got[fmt.Sprint("connect e", i, ":1")])

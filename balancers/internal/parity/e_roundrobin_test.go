@@ -2,6 +2,7 @@ package parity_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -210,6 +211,61 @@ func TestE9PicksAreOfTheAggregateStateOnly(t *testing.T) {
 		h.set(idle, "b:1")
 		h.set(failure, "b:1", "c:1")
 		h.wantPicks("a:1 refused", "b:1 refused", "c:1 refused") // each in turn
+	})
+}
+
+// grpc-go shows the error of every endpoint, which costs O(N) for each failure.
+func TestE9ErrorsOfManyEndpoints(t *testing.T) {
+	onBoth(t, roundRobin, func(h *harness) {
+		var addrs []string
+		for i := range 20 {
+			addrs = append(addrs, fmt.Sprint("e", i, ":1"))
+		}
+		h.resolve(singles(addrs...)...)
+		h.set(failure, addrs...)
+		seen := map[string]bool{}
+		for range 100 {
+			seen[h.pick()] = true
+		}
+		if want := either(h, 20, 16); len(seen) != want {
+			h.Errorf("different errors = %d, want %d", len(seen), want)
+		}
+	})
+}
+
+// Each publication wakes every RPC that waits.
+func TestE9RepeatedFailures(t *testing.T) {
+	onBoth(t, roundRobin, func(h *harness) {
+		h.resolve(singles("a:1")...)
+		h.set(failure, "a:1")
+		h.forget()
+		for range 10 {
+			h.set(idle, "a:1")
+			h.SubConn("a:1").Set(failure, errors.New("newest"))
+			h.settle()
+		}
+		if got, want := len(h.TakeStates()), either(h, 10, 0); got != want {
+			h.Errorf("publications for 10 failures within a second = %d, want %d", got, want)
+		}
+		h.wantPicks("newest") // RPCs that start now see it all the same.
+		h.wait(time.Second)
+		h.set(idle, "a:1")
+		h.set(failure, "a:1")
+		h.wantStates(failure)
+	})
+}
+
+func TestE7UpdateThatRepeatsTheLast(t *testing.T) {
+	onBoth(t, roundRobin, func(h *harness) {
+		h.resolve(singles("a:1")...)
+		h.set(ready, "a:1")
+		h.forget()
+		h.resolve(singles("a:1")...)
+		if h.grpcGo {
+			h.wantStates(ready)
+		} else {
+			h.wantStates()
+		}
 	})
 }
 
