@@ -207,8 +207,9 @@ func TestC11IdleUntilTheNextRPC(t *testing.T) {
 			h.settle()
 		}
 		h.wantCalls("now CONNECTING", "new a:1", "connect a:1") // from the top
-		// An RPC may still have it later, when there is nothing to wake.
-		h.set(failure, "a:1", "b:1")
+		// An RPC may still have it later. It has woken the policy once.
+		h.set(ready, "a:1")
+		h.set(idle, "a:1")
 		h.forget()
 		if _, err := picker.Pick(balancer.PickInfo{}); err == nil {
 			h.Error("the old picker gave a SubConn")

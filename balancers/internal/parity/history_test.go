@@ -45,7 +45,7 @@ var kinds = map[string]kind{
 	"round_robin with several addresses": {policy: roundRobin, health: true, update: severalAddresses, fixed: true},
 }
 
-func TestRandomHistories(t *testing.T) {
+func TestRandomHistoriesOnBothSides(t *testing.T) {
 	for name, k := range kinds {
 		t.Run(name, func(t *testing.T) {
 			for range 15 {
