@@ -48,7 +48,7 @@ var kinds = map[string]kind{
 func TestRandomHistoriesOnBothSides(t *testing.T) {
 	for name, k := range kinds {
 		t.Run(name, func(t *testing.T) {
-			for range 15 {
+			for range 25 {
 				seed := rand.Uint64()
 				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { runHistory(t, k, seed) })
