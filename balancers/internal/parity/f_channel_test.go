@@ -23,21 +23,6 @@ import (
 // policies have in common what is tested here.
 var policies = []string{pickFirst, roundRobin}
 
-func TestA10ChannelWithoutServiceConfig(t *testing.T) {
-	onChannels(t, pickFirst, func(c *channel) {
-		if c.grpcGo {
-			return // replaced for good
-		}
-		c.dial([]string{"a:1"}, grpc.WithDefaultServiceConfig("{}"))
-		c.wantCalls("a:1")
-		// Only ours answers this one.
-		c.resolver.UpdateState(resolver.State{Endpoints: []resolver.Endpoint{{}}})
-		if _, err := c.call(); err == nil || !strings.Contains(err.Error(), "produced zero addresses") {
-			c.Errorf("RPC = %v, want it failed for want of addresses", err)
-		}
-	})
-}
-
 func TestA10StateWithAddressesOnly(t *testing.T) {
 	for _, policy := range policies {
 		onChannels(t, policy, func(c *channel) {
