@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -37,12 +36,13 @@ func NewClient(target string, opts ...grpc.DialOption) (*grpc.ClientConn, error)
 	if err := checkOptions(opts); err != nil {
 		return nil, err
 	}
+	opts = expand(opts)
 	if err := checkSyntax(target); err != nil {
 		return nil, err
 	}
 	// The ClientConn is idle: it knows its resolver, but has not built it.
 	asked := new(probe)
-	cc, err := grpc.NewClient(target, append(slices.Clip(opts), grpc.WithResolvers(asked))...)
+	cc, err := grpc.NewClient(target, append(opts, grpc.WithResolvers(asked))...)
 	if bad := checkScheme(target, asked.times); bad != nil {
 		err = bad // It comes first, also of what is wrong with the options.
 	} else if err == nil {
@@ -55,6 +55,23 @@ func NewClient(target string, opts ...grpc.DialOption) (*grpc.ClientConn, error)
 		cc = nil
 	}
 	return cc, err
+}
+
+// expand returns the stats handlers that registered balancers ask for, followed
+// by opts with each option that stands for several replaced by those.
+func expand(opts []grpc.DialOption) []grpc.DialOption {
+	var all []grpc.DialOption
+	for _, h := range registry.Default.StatsHandlers() {
+		all = append(all, grpc.WithStatsHandler(h))
+	}
+	for _, o := range opts {
+		if several, ok := o.(interface{ DialOptions() []grpc.DialOption }); ok {
+			all = append(all, several.DialOptions()...)
+			continue
+		}
+		all = append(all, o)
+	}
+	return all
 }
 
 // checkOptions refuses what grpc would panic on, and a config that is not good.

@@ -10,12 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
@@ -186,6 +188,58 @@ func TestErrorsOfGRPCAreUnchanged(t *testing.T) {
 		if got == nil || got.Error() != want.Error() {
 			t.Errorf("NewClient = %v, want %v", got, want)
 		}
+	}
+}
+
+// several is an option that stands for others.
+type several struct {
+	grpc.EmptyDialOption
+	opts []grpc.DialOption
+}
+
+func (s several) DialOptions() []grpc.DialOption { return s.opts }
+
+// signer is a stats handler that adds a name to those in the RPC's context.
+type signer string
+
+func (n signer) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	if names, ok := ctx.Value(namesKey{}).(*[]string); ok {
+		*names = append(*names, string(n))
+	}
+	return ctx
+}
+
+func (signer) HandleRPC(context.Context, stats.RPCStats)                         {}
+func (signer) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (signer) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func signed(name string) grpc.DialOption { return grpc.WithStatsHandler(signer(name)) }
+
+type namesKey struct{}
+
+// observed is a balancer with a stats handler.
+type observed struct{ balancer.Builder }
+
+func (observed) Name() string { return "test_observed" }
+
+func init() {
+	registry.Default.MustRegisterBalancer(observed{}, registry.WithStatsHandler(signer("plugin")))
+}
+
+func TestNewClientExpandsOptions(t *testing.T) {
+	cc, err := evenkeel.NewClient("passthrough:///x", signed("before"), several{opts: []grpc.DialOption{signed("first"), insecureCreds, signed("second")}}, signed("after"),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return nil, errors.New("nobody there") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeClient(t, cc)
+	var names []string
+	_, err = healthpb.NewHealthClient(cc).Check(context.WithValue(t.Context(), namesKey{}, &names), &healthpb.HealthCheckRequest{})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("Check = %v, want UNAVAILABLE", err)
+	}
+	if diff := cmp.Diff([]string{"plugin", "before", "first", "second", "after"}, names); diff != "" {
+		t.Errorf("options in force (-want +got):\n%s", diff)
 	}
 }
 

@@ -18,9 +18,12 @@
 // # Guarantees
 //
 // Without options of this package, and with a target that is well formed and
-// has a registered scheme, NewClient does what grpc.NewClient does. A target
-// without a scheme, such as "localhost:50051", is passed on as it is. Nothing is
-// resolved and no connection is made before the first RPC or Connect.
+// has a registered scheme, NewClient does what grpc.NewClient does, with the
+// stats handlers that imported balancers ask for (registry.WithStatsHandler). An
+// option with a method DialOptions() []grpc.DialOption stands for those: a plugin
+// uses it where one option is not enough. A target without a scheme, such as
+// "localhost:50051", is passed on as it is. Nothing is resolved and no connection
+// is made before the first RPC or Connect.
 //
 // # Failure
 //

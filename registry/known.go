@@ -18,6 +18,7 @@ const (
 // that end in _experimental, cds_ and xds_ included, are grpc's own.
 var knownPlugins = []known{
 	{KindBalancer, "pick_first", evenkeelPath + "/balancers/pickfirst", "sends all RPCs to the first address that connects"},
+	{KindBalancer, "v1adapter", evenkeelPath + "/balancers/v1adapter", "runs a balancer written for grpc-go's removed v1 API"},
 	{KindBalancer, "round_robin", evenkeelPath + "/balancers/roundrobin", "gives RPCs to all connected endpoints in turn"},
 	{KindBalancer, "autosharding_experimental", grpcPath + "/balancer/autosharding", "sends RPCs by key to the endpoint that a sharding service names"},
 	{KindBalancer, "grpclb", grpcPath + "/balancer/grpclb", "asks a look-aside balancer for backends (deprecated)"},

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/stats"
 
 	"github.com/evenkeel-grpc/evenkeel/scstate"
 )
@@ -63,6 +64,7 @@ type options struct {
 	summary string
 	config  reflect.Type
 	feed    []scstate.Option
+	stats   stats.Handler
 }
 
 type optionFunc func(*options)
@@ -95,6 +97,14 @@ func WithConfig(prototype any) Option {
 // inline feed. Resolvers ignore this option.
 func WithFeed(opts ...scstate.Option) Option {
 	return optionFunc(func(o *options) { o.feed = opts })
+}
+
+// WithStatsHandler sets a handler that a channel needs if it is to use the
+// balancer with all that it can do: what TagRPC puts into an RPC's context, Pick
+// sees. evenkeel.NewClient gives it to every channel, because a policy may be
+// selected at any time. The default is none. Resolvers ignore this option.
+func WithStatsHandler(h stats.Handler) Option {
+	return optionFunc(func(o *options) { o.stats = h })
 }
 
 // deref returns the type that a pointer type points to, other types as they are.

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	_ "google.golang.org/grpc/balancer/roundrobin" // registers before ours
 	"google.golang.org/grpc/resolver"
 	_ "google.golang.org/grpc/resolver/dns" // registers before ours
+	"google.golang.org/grpc/stats"
 
 	"github.com/evenkeel-grpc/evenkeel/scstate"
 )
@@ -55,7 +57,8 @@ func (r *Registry) RegisterBalancer(b balancer.Builder, opts ...Option) error {
 		return fmt.Errorf("registry: balancer %q: WithConfig of a %s: want a struct", p.Name, o.config)
 	}
 	p.Summary = o.summary
-	return r.balancers.add(entry[balancer.Builder]{plugin: p, builder: scstate.Wrap(b, o.feed...), config: o.config})
+	e := entry[balancer.Builder]{plugin: p, builder: scstate.Wrap(b, o.feed...), config: o.config, stats: o.stats}
+	return r.balancers.add(e)
 }
 
 // validScheme is RFC 3986's scheme in the canonical lower case, which is what
@@ -122,6 +125,20 @@ func (r *Registry) ReplacedBalancer(name string) (balancer.Builder, bool) {
 	defer r.balancers.mu.RUnlock()
 	old := r.balancers.entries[name].old
 	return old, old != nil
+}
+
+// StatsHandlers returns what the registered balancers asked for by
+// [WithStatsHandler], in the order of their names.
+func (r *Registry) StatsHandlers() []stats.Handler {
+	r.balancers.mu.RLock()
+	defer r.balancers.mu.RUnlock()
+	var handlers []stats.Handler
+	for _, name := range slices.Sorted(maps.Keys(r.balancers.entries)) {
+		if h := r.balancers.entries[name].stats; h != nil {
+			handlers = append(handlers, h)
+		}
+	}
+	return handlers
 }
 
 // Plugins returns all that is registered, balancers first, sorted by name.

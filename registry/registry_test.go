@@ -3,6 +3,7 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/stats"
 
 	"github.com/evenkeel-grpc/evenkeel/registry"
 	"github.com/evenkeel-grpc/evenkeel/scstate"
@@ -246,5 +248,25 @@ func TestKindString(t *testing.T) {
 		if got := k.String(); got != want {
 			t.Errorf("Kind(%d).String() = %q, want %q", int(k), got, want)
 		}
+	}
+}
+
+// handler is a stats handler that can be told from others.
+type handler struct {
+	stats.Handler
+	name string
+}
+
+func TestStatsHandlersAreThoseOfTheBalancers(t *testing.T) {
+	var r registry.Registry
+	if got := r.StatsHandlers(); got != nil {
+		t.Errorf("StatsHandlers() of an empty registry = %v, want none", got)
+	}
+	r.MustRegisterBalancer(fakeBalancer{"b"}, registry.WithStatsHandler(handler{name: "b"}))
+	r.MustRegisterBalancer(fakeBalancer{"a"}, registry.WithStatsHandler(handler{name: "a"}))
+	r.MustRegisterBalancer(fakeBalancer{"c"})
+	want := []stats.Handler{handler{name: "a"}, handler{name: "b"}}
+	if got := r.StatsHandlers(); !slices.Equal(got, want) {
+		t.Errorf("StatsHandlers() = %v, want %v", got, want)
 	}
 }

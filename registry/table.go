@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"google.golang.org/grpc/stats"
 )
 
 // table holds the plugins of one kind.
@@ -21,9 +23,10 @@ type table[B any] struct {
 
 type entry[B any] struct {
 	plugin  Plugin
-	builder B            // as grpc gets it
-	old     B            // what had the name in grpc's registry before, or nil
-	config  reflect.Type // of a balancer's config, a struct; nil if not known
+	builder B             // as grpc gets it
+	old     B             // what had the name in grpc's registry before, or nil
+	config  reflect.Type  // of a balancer's config, a struct; nil if not known
+	stats   stats.Handler // for its channels, or nil
 }
 
 // global is one of grpc's own registries: a map in which the last one wins.

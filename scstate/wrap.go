@@ -25,12 +25,17 @@ func Detached() Option {
 
 // Wrap returns a builder of the same name whose balancers are b's, each behind
 // a feed. It implements balancer.ConfigParser exactly if b does. If b's Build
-// returns nil, so does the result's.
+// returns nil, so does the result's. A builder that Wrap returned is returned as
+// it is: one feed is enough, and whoever wrapped first knew what it needs.
 //
 // The ClientConn that b's Build receives can be given to [Post]. The SubConns
 // that it creates stand for grpc's: pickers may return them as they are, and
 // [Direct] saves the translation.
 func Wrap(b balancer.Builder, opts ...Option) balancer.Builder {
+	switch b.(type) {
+	case *builder, *parsingBuilder:
+		return b
+	}
 	w := &builder{Builder: b}
 	for _, o := range opts {
 		o.apply(&w.opts)

@@ -29,6 +29,15 @@ func (*parsingPolicy) ParseConfig(js json.RawMessage) (serviceconfig.LoadBalanci
 	return parsedConfig{json: string(js)}, nil
 }
 
+func TestWrapWrapsOnce(t *testing.T) {
+	for _, b := range []balancer.Builder{&fakePolicy{}, &parsingPolicy{}} {
+		once := scstate.Wrap(b, scstate.Detached())
+		if twice := scstate.Wrap(once); twice != once {
+			t.Errorf("Wrap(Wrap(%T)) is another builder: two feeds around each balancer", b)
+		}
+	}
+}
+
 func TestWrapKeepsTheName(t *testing.T) {
 	if got, want := scstate.Wrap(&fakePolicy{}).Name(), "scstate_fake"; got != want {
 		t.Errorf("Name of a policy without ConfigParser = %q, want %q", got, want)
