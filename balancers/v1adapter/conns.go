@@ -46,7 +46,7 @@ func (a *adapter) apply(list []Address) {
 	a.listed = true
 	wanted := make(map[Address]bool, len(list))
 	for _, addr := range list {
-		if !comparable(addr) {
+		if !isComparable(addr) {
 			logger.Errorf("target %q: address %q from Notify is ignored: its Metadata, a %T, is not comparable", a.target, addr.Addr, addr.Metadata)
 			continue
 		}
@@ -54,7 +54,7 @@ func (a *adapter) apply(list []Address) {
 	}
 	// In the list's order, and the new ones before the old ones go, as in v1.
 	for _, addr := range list {
-		if comparable(addr) && a.conns[addr] == nil {
+		if isComparable(addr) && a.conns[addr] == nil {
 			a.connect(addr)
 		}
 	}

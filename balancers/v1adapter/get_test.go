@@ -336,7 +336,7 @@ func TestPutAtTheEndOfTheRPC(t *testing.T) {
 					t.Errorf("puts during the RPC = %d, want 0", puts)
 				}
 				close(w.servers["a"].release)
-				_, _ = stream.Recv() //nolint:errcheck // the end
+				_, _ = stream.Recv()
 				synctest.Wait()
 				if gets, puts := f.counts(); gets != 1 || puts != 1 {
 					t.Errorf("Gets = %d, puts = %d, want 1 and 1", gets, puts)

@@ -218,7 +218,7 @@ func TestResolverIsIgnored(t *testing.T) {
 		r.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: "b"}}})
 		cc := w.dial(append(v1adapter.DialOptions(f), grpc.WithResolvers(r))...)
 		r.CC().ReportError(errors.New("resolver: gone"))
-		_ = r.CC().UpdateState(resolver.State{}) //nolint:errcheck // whatever it is
+		_ = r.CC().UpdateState(resolver.State{})
 		synctest.Wait()
 		if s, err := call(t.Context(), cc); s != "a" || w.dialed("b") != 0 {
 			t.Errorf("RPC = %q, %v, want a; b was dialed %d times", s, err, w.dialed("b"))

@@ -159,7 +159,6 @@ func TestOptionsAreFreed(t *testing.T) {
 		t.Errorf("freed (-want +got):\n%s", diff)
 	}
 	_ = dial(kept...).Close() // Its balancer is still known.
-	kept = nil
 	if diff := cmp.Diff(map[string]bool{"kept": true}, collect(1)); diff != "" {
 		t.Errorf("freed (-want +got):\n%s", diff)
 	}

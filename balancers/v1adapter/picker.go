@@ -122,7 +122,7 @@ func (p *picker) use(c choice, waits bool) (balancer.PickResult, error) {
 // Pick is to return. An error that is not ErrNoSubConnAvailable fails a
 // fail-fast RPC as UNAVAILABLE; a wait-for-ready RPC waits in any case.
 func (p *picker) find(addr Address) (*conn, error) {
-	if !comparable(addr) {
+	if !isComparable(addr) {
 		return nil, fmt.Errorf("v1adapter: Get returned address %q with Metadata that is not comparable, a %T", addr.Addr, addr.Metadata)
 	}
 	conns := *p.conns.Load()

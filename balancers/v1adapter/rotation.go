@@ -21,7 +21,7 @@ func (r *rotation) apply(u *naming.Update) {
 	}
 	addr := Address{Addr: u.Addr, Metadata: u.Metadata}
 	switch {
-	case !comparable(addr):
+	case !isComparable(addr):
 		logger.Errorf("RoundRobin: update of %q is ignored: its Metadata, a %T, is not comparable", u.Addr, u.Metadata)
 	case u.Op == naming.Add:
 		r.add(addr)
@@ -78,8 +78,8 @@ func (r *rotation) next() (Address, bool) {
 
 func (r *rotation) list() []Address { return slices.Clone(r.addrs) }
 
-// comparable reports whether an address can be compared: == panics on some
+// isComparable reports whether an address can be compared: == panics on some
 // Metadata, a slice for example.
-func comparable(addr Address) bool {
+func isComparable(addr Address) bool {
 	return addr.Metadata == nil || reflect.ValueOf(addr.Metadata).Comparable()
 }

@@ -147,9 +147,10 @@ func TestDeleteDuringRPCs(t *testing.T) {
 		var replies []<-chan reply
 		for i := range 200 {
 			replies = append(replies, goCall(t.Context(), cc, grpc.WaitForReady(i%2 == 0)))
-			if i%20 == 10 {
+			switch i % 20 {
+			case 10:
 				s.updates <- []*naming.Update{del("a")}
-			} else if i%20 == 19 {
+			case 19:
 				s.updates <- []*naming.Update{add("a")}
 			}
 		}
