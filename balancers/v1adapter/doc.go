@@ -28,13 +28,14 @@
 //
 // Get has BlockingWait for exactly the wait-for-ready RPCs on channels with
 // [DialOptions] or [DialOptionsFunc], and on all channels of evenkeel.NewClient.
-// On others it is always false, v1's default; a wait-for-ready RPC then waits
-// for the next change if Get returns an UNAVAILABLE status or no error status.
+// On others it is always false, v1's default; then an error of Get without a
+// status, or with UNAVAILABLE, lets a wait-for-ready RPC wait for the next
+// change, and fails others as UNAVAILABLE.
 //
 // # Failure
 //
 // After an error from Start, RPCs fail as UNAVAILABLE with its text. An error
-// from Get ends its RPC, with the code UNAVAILABLE unless it has one. While an
+// from Get ends its RPC, with the error's status or else UNKNOWN. While an
 // address has no connection its fail-fast RPCs fail as UNAVAILABLE once
 // connecting has failed. An address that Notify has not listed counts as one on
 // its way for a second.

@@ -147,7 +147,7 @@ func TestErrorsOfGet(t *testing.T) {
 		code codes.Code
 		text string
 	}{
-		{"a plain error", errors.New("out of luck"), codes.Unavailable, "out of luck"},
+		{"a plain error", errors.New("out of luck"), codes.Unknown, "out of luck"},
 		{"an UNAVAILABLE status", status.Error(codes.Unavailable, "there is no address available"), codes.Unavailable, "there is no address available"},
 		{"another status", status.Error(codes.ResourceExhausted, "too many"), codes.ResourceExhausted, "too many"},
 		{"a status that grpc refuses (A54)", status.Error(codes.NotFound, "who"), codes.Internal, "who"},
@@ -185,6 +185,9 @@ func TestWaitForReadyWithoutTheStatsHandler(t *testing.T) {
 				w, f := newWorld(t, "a"), newFake()
 				f.get = fails(err)
 				cc := w.dial(v1adapter.WithBalancer(f))
+				if _, err := call(t.Context(), cc); status.Code(err) != codes.Unavailable || status.Convert(err).Message() != "none" {
+					t.Errorf("fail-fast RPC = %v, want UNAVAILABLE with Get's error", err)
+				}
 				waiting := goCall(t.Context(), cc, grpc.WaitForReady(true))
 				pending(t, waiting)
 				f.get = always(v1adapter.Address{Addr: "a"})

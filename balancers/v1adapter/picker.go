@@ -69,7 +69,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if a != nil && a.waits {
 		return p.pickWaiting(ctx, a)
 	}
-	return p.use(p.get(ctx, false), false)
+	return p.use(p.get(ctx, false), a)
 }
 
 // choice is what Get returned.
@@ -101,10 +101,10 @@ func (c choice) release() {
 
 // use makes the result of a pick of a choice. If the connection is not ready the
 // RPC waits for the next picker, which comes when that changes.
-func (p *picker) use(c choice, waits bool) (balancer.PickResult, error) {
+func (p *picker) use(c choice, a *attempt) (balancer.PickResult, error) {
 	if c.err != nil {
 		c.release()
-		return balancer.PickResult{}, p.failure(c.err, waits)
+		return balancer.PickResult{}, p.failure(c.err, a)
 	}
 	conn, err := p.find(c.addr)
 	if err != nil {
@@ -140,10 +140,13 @@ func (p *picker) find(addr Address) (*conn, error) {
 	}
 }
 
-// failure is what Pick returns for an error of Get. A status ends any RPC; other
-// errors fail fail-fast RPCs as UNAVAILABLE, with that text. So UNAVAILABLE does
-// not end the RPCs of which is not known that they are wait-for-ready.
-func (p *picker) failure(err error, waits bool) error {
+// failure is what Pick returns for an error of Get. As in v1 it ends the RPC,
+// with the error's status or UNKNOWN.
+//
+// Where nobody knows what kind of RPC it is (a is nil), Get was not told to wait
+// either, so a wait-for-ready RPC should: it does if Pick returns an error
+// without a status, which also fails fail-fast RPCs as UNAVAILABLE, with its text.
+func (p *picker) failure(err error, a *attempt) error {
 	st, ok := status.FromError(err)
 	switch {
 	case !p.gate.open():
@@ -152,13 +155,15 @@ func (p *picker) failure(err error, waits bool) error {
 		return status.Error(codes.DeadlineExceeded, err.Error())
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, err.Error())
-	case !ok || st.Code() == codes.OK:
-		st = status.New(codes.Unavailable, err.Error())
+	case !ok && a == nil:
+		return err
+	case st.Code() == codes.Unavailable && (a == nil || !a.waits):
+		return errors.New(st.Message()) // Unlike a status it lets grpc retry.
+	case st.Code() == codes.OK:
+		return status.Error(codes.Unknown, err.Error())
+	default:
+		return st.Err() // UNKNOWN if err has none.
 	}
-	if st.Code() == codes.Unavailable && !waits {
-		return errors.New(st.Message())
-	}
-	return st.Err()
 }
 
 // failing is the picker after an error from Start.

@@ -44,7 +44,7 @@ func (p *picker) pickWaiting(ctx context.Context, a *attempt) (balancer.PickResu
 	if !ok {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	return p.use(c, true)
+	return p.use(c, a)
 }
 
 // begin starts a Get.
