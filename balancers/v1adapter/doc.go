@@ -12,10 +12,10 @@
 //
 //	grpc.Dial(target, v1adapter.DialOptions(v1adapter.RoundRobin(r))...)
 //
-// Or register [NewBuilder]'s result and select it in a service config. Targets
-// of grpc.NewClient need the prefix passthrough:/// where grpc.Dial needs none,
-// because grpc.NewClient would look them up in DNS first.
-// docs/migrating-v1.md has the details.
+// or to the same with grpc.NewClient. Or register [NewBuilder]'s result and
+// select it in a service config; grpc.NewClient then looks up a target without a
+// scheme in DNS first, so put passthrough:/// before it. docs/migrating-v1.md has
+// the details.
 //
 // # Guarantees
 //

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-grpc/evenkeel"
 	"github.com/evenkeel-grpc/evenkeel/balancers/v1adapter"
 )
 
@@ -56,6 +57,27 @@ func TestTargetOfStart(t *testing.T) {
 				if got := f.take()[0]; got != "start "+want {
 					t.Errorf("Start was %q, want of %q", got, want)
 				}
+			})
+		})
+	}
+}
+
+// Life cycle: nobody looks up a target in DNS, except on a channel that does not
+// have DialOptions.
+func TestTargetIsNotLookedUp(t *testing.T) {
+	for _, target := range []string{"no.such.host:80", "dns:///no.such.host:80"} {
+		t.Run(target, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, f := newWorld(t, "a"), newFake(addrs("a")...)
+				cc, err := evenkeel.NewClient(target, append(w.options(), v1adapter.WithBalancer(f))...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.connect(cc)
+				if s, err := call(t.Context(), cc); s != "a" {
+					t.Errorf("RPC = %q, %v, want a", s, err)
+				}
+				f.wantEvents(t, "start no.such.host:80", "notify", "up a")
 			})
 		})
 	}

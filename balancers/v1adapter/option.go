@@ -18,10 +18,11 @@ import (
 // name did. It is for one channel, and it is the channel's default service
 // config, so it cannot be combined with grpc.WithDefaultServiceConfig.
 //
-// One option cannot do all that is wanted. To grpc.NewClient and grpc.Dial it
-// leaves out that Get learns which RPCs are wait-for-ready, and a channel that
-// was idle fails its RPCs: [DialOptions] has it all. evenkeel.NewClient takes
-// WithBalancer for DialOptions.
+// One option cannot do all that is wanted. With grpc.NewClient and grpc.Dial, Get
+// does not learn which RPCs are wait-for-ready, a channel that was idle fails its
+// RPCs, and grpc.NewClient looks up a target without passthrough:/// in DNS
+// first. [DialOptions] has none of that. evenkeel.NewClient takes WithBalancer
+// for DialOptions.
 func WithBalancer(b Balancer) grpc.DialOption {
 	return balancerOption{selecting(single(b))}
 }
@@ -33,10 +34,11 @@ type balancerOption struct{ grpc.DialOption }
 func (o balancerOption) DialOptions() []grpc.DialOption { return dialOptions(o.DialOption) }
 
 // DialOptions returns the options that make one channel use a v1 balancer, with
-// BlockingWait set for exactly the wait-for-ready RPCs. They keep the channel
-// from going idle, as channels never did when there were v1 balancers, because b
-// cannot be started again; see [DialOptionsFunc]. Like [WithBalancer] they
-// include the default service config.
+// BlockingWait set for exactly the wait-for-ready RPCs. A target without a
+// scheme, or with dns, goes to Start without being looked up. The options keep
+// the channel from going idle, as channels never did when there were v1
+// balancers, because b cannot be started again; see [DialOptionsFunc]. Like
+// [WithBalancer] they include the default service config.
 func DialOptions(b Balancer) []grpc.DialOption {
 	return dialOptions(selecting(single(b)))
 }
@@ -44,11 +46,16 @@ func DialOptions(b Balancer) []grpc.DialOption {
 // DialOptionsFunc is [DialOptions] for any number of channels, which may go
 // idle: each gets a balancer from newBalancer whenever it leaves idle.
 func DialOptionsFunc(newBalancer func() Balancer) []grpc.DialOption {
-	return []grpc.DialOption{selecting(factory(newBalancer)), grpc.WithStatsHandler(statsHandler{})}
+	return common(selecting(factory(newBalancer)))
 }
 
 func dialOptions(selecting grpc.DialOption) []grpc.DialOption {
-	return []grpc.DialOption{selecting, grpc.WithStatsHandler(statsHandler{}), grpc.WithIdleTimeout(0)}
+	return append(common(selecting), grpc.WithIdleTimeout(0))
+}
+
+// common are the options that all channels of a v1 balancer should have.
+func common(selecting grpc.DialOption) []grpc.DialOption {
+	return []grpc.DialOption{selecting, grpc.WithStatsHandler(statsHandler{}), grpc.WithResolvers(noLookup{})}
 }
 
 // sources has what the selecting options in use select. grpc's registry of
