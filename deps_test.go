@@ -13,9 +13,10 @@ func TestPluginsDragInOnlyTheirOwn(t *testing.T) {
 	for pkg, foreign := range map[string][]string{
 		"./balancers/roundrobin": {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./balancers/pickfirst":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
+		"./balancers/v1adapter":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "golang.org/x/net/dns/"},
 		"./registry":             {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./resolvers/etcd":       {"github.com/hashicorp/"},
-		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
+		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "github.com/evenkeel-grpc/evenkeel/balancers/"},
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			for _, d := range deps(t, pkg) {
