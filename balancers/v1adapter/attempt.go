@@ -15,9 +15,17 @@ var _ stats.Handler = statsHandler{}
 
 type attemptKey struct{}
 
+// failFast is the attempt of all fail-fast RPCs, about which there is nothing
+// more to know.
+var failFast = &attempt{}
+
 // TagRPC starts an attempt: grpc calls it for each try of an RPC.
 func (statsHandler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	return context.WithValue(ctx, attemptKey{}, &attempt{waits: !info.FailFast})
+	a := failFast
+	if !info.FailFast {
+		a = &attempt{waits: true}
+	}
+	return context.WithValue(ctx, attemptKey{}, a)
 }
 
 // HandleRPC does nothing.

@@ -104,6 +104,21 @@ func TestConfigOfStart(t *testing.T) {
 	})
 }
 
+// Life cycle: insecure credentials are credentials, too.
+func TestInsecureCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, f := newWorld(t), newFake()
+		f.start = func(_ string, c v1adapter.BalancerConfig) error {
+			if c.DialCreds == nil || c.DialCreds.Info().SecurityProtocol != "insecure" {
+				t.Errorf("DialCreds = %v, want those of the channel", c.DialCreds)
+			}
+			return nil
+		}
+		w.dial(v1adapter.DialOptions(f)...)
+		f.wantEvents(t, "start target", "notify")
+	})
+}
+
 // Life cycle: Start's error fails RPCs as UNAVAILABLE, and wait-for-ready ones
 // wait. Start is tried again when grpc asks: on Connect, on an update.
 func TestStartFails(t *testing.T) {

@@ -293,6 +293,36 @@ func TestCloseOfRoundRobin(t *testing.T) {
 	})
 }
 
+// slowResolver is a script that takes its time to resolve.
+type slowResolver struct {
+	*script
+	release chan struct{}
+}
+
+func (r slowResolver) Resolve(target string) (naming.Watcher, error) {
+	<-r.release
+	return r.script.Resolve(target)
+}
+
+// RoundRobin: Close during Start closes the watcher that Start then gets.
+func TestCloseDuringStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := slowResolver{newScript(), make(chan struct{})}
+		b := v1adapter.RoundRobin(r)
+		started := make(chan error)
+		go func() { started <- b.Start("x", v1adapter.BalancerConfig{}) }()
+		synctest.Wait()
+		if err := b.Close(); err != nil {
+			t.Errorf("Close() = %v, want nil", err)
+		}
+		close(r.release)
+		if err := <-started; !errors.Is(err, v1adapter.ErrClientConnClosing) {
+			t.Errorf("Start() = %v, want ErrClientConnClosing", err)
+		}
+		<-r.closed
+	})
+}
+
 // RoundRobin: one that is started twice says so.
 func TestRoundRobinIsForOneChannel(t *testing.T) {
 	b := v1adapter.RoundRobin(nil)

@@ -191,6 +191,10 @@ func (s *scenario) roundRobinAlone() {
 	f.send(plus("d"))
 	b.Up(v1.Address{Addr: "d"})
 	s.say("alone d added", "%s", get(5))
+	f.send(plus("e"))
+	b.Up(v1.Address{Addr: "e"})
+	s.say("alone e added", "%s", get(6))
+	f.send(minus("e"))
 	f.send(minus("a"), minus("nobody"), plus("c"), &naming.Update{Op: 9, Addr: "e"})
 	s.say("alone list after", "%v", <-b.Notify())
 	s.say("alone a deleted", "%s", get(5))
@@ -391,7 +395,7 @@ func (s *scenario) closeDuringGet() {
 	o := &own{lists: make(chan []v1.Address), block: make(chan struct{})}
 	blocked, ended := o.block, make(chan string)
 	cc := s.connect(o)
-	go func() { ended <- s.rpc(cc, short, true) }()
+	go func() { ended <- s.rpc(cc, 2*time.Second, true) }()
 	<-blocked
 	_ = cc.Close()
 	s.say("close during get", "%s", strings.Fields(<-ended)[0])

@@ -38,7 +38,7 @@ func (p *picker) pickWaiting(ctx context.Context, a *attempt) (balancer.PickResu
 	g := a.get(p)
 	if g == nil {
 		g = a.begin(ctx, p)
-		g.wait(ctx)
+		g.wait()
 	}
 	c, ok := g.takeOrPark(ctx)
 	if !ok {
@@ -58,13 +58,12 @@ func (a *attempt) begin(ctx context.Context, p *picker) *waitingGet {
 }
 
 // wait waits a moment for the choice.
-func (g *waitingGet) wait(ctx context.Context) {
+func (g *waitingGet) wait() {
 	t := time.NewTimer(getGrace)
 	defer t.Stop()
 	select {
 	case <-g.done:
 	case <-t.C:
-	case <-ctx.Done():
 	}
 }
 
