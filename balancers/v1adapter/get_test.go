@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-grpc/evenkeel"
@@ -430,6 +432,43 @@ func TestCloseDuringGet(t *testing.T) {
 			t.Errorf("RPC = %v, want CANCELLED", r.err)
 		}
 		time.Sleep(time.Second)
+		if gets, puts := f.counts(); gets != 1 || puts != 1 {
+			t.Errorf("Gets = %d, puts = %d, want 1 and 1", gets, puts)
+		}
+	})
+}
+
+// Get: an RPC whose Get is under way goes on with the policy that takes over.
+func TestAnotherPolicyTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, f := newWorld(t, "b"), newFake()
+		release := make(chan struct{})
+		f.get = f.blocks(release)
+		registered = f
+		r := manual.NewBuilderWithScheme("manual")
+		r.InitialState(resolver.State{})
+		cc, err := evenkeel.NewClient("manual:///x", append(w.options(), grpc.WithResolvers(r), grpc.WithDefaultServiceConfig(selectsRegistered))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.connect(cc)
+		waiting := goCall(t.Context(), cc, grpc.WaitForReady(true))
+		time.Sleep(time.Second)
+		pending(t, waiting)
+		next := resolver.State{
+			Endpoints:     []resolver.Endpoint{{Addresses: []resolver.Address{{Addr: "b"}}}},
+			ServiceConfig: r.CC().ParseServiceConfig(`{"loadBalancingConfig":[{"pick_first":{}}]}`),
+		}
+		if err := r.CC().UpdateState(next); err != nil {
+			t.Fatal(err)
+		}
+		if r := ended(t, waiting); r.server != "b" {
+			t.Errorf("RPC = %q, %v, want b", r.server, r.err)
+		}
+		time.Sleep(time.Second)
+		f.wantEvents(t, "start x", "notify", "close")
+		close(release)
+		synctest.Wait()
 		if gets, puts := f.counts(); gets != 1 || puts != 1 {
 			t.Errorf("Gets = %d, puts = %d, want 1 and 1", gets, puts)
 		}
