@@ -21,8 +21,10 @@ var observed string
 var meant = map[string]string{
 	`get error "rpc error: code = NotFound desc = what?"`:        `Internal "received picker error with illegal status: rpc error: code = NotFound desc = what?"`,
 	`get error "rpc error: code = NotFound desc = what?", waits`: `Internal "received picker error with illegal status: rpc error: code = NotFound desc = what?"`,
-	`close during get`: `Canceled`,
-	`own closed`:       `[down two, error true close]`,
+	`get error "plain"`:        `Unavailable "plain"`,
+	`get error "plain", waits`: `Unavailable "plain"`,
+	`close during get`:         `Canceled`,
+	`own closed`:               `[down two, error true close]`,
 }
 
 // A program written for v1.29.1 sees the same here, with real servers on

@@ -35,7 +35,7 @@
 // # Failure
 //
 // After an error from Start, RPCs fail as UNAVAILABLE with its text. An error
-// from Get ends its RPC, with the error's status or else UNKNOWN. While an
+// from Get ends its RPC, with the error's status or else UNAVAILABLE. While an
 // address has no connection its fail-fast RPCs fail as UNAVAILABLE once
 // connecting has failed. An address that Notify has not listed counts as one on
 // its way for a second.

@@ -149,7 +149,7 @@ func TestErrorsOfGet(t *testing.T) {
 		code codes.Code
 		text string
 	}{
-		{"a plain error", errors.New("out of luck"), codes.Unknown, "out of luck"},
+		{"a plain error", errors.New("out of luck"), codes.Unavailable, "out of luck"},
 		{"an UNAVAILABLE status", status.Error(codes.Unavailable, "there is no address available"), codes.Unavailable, "there is no address available"},
 		{"another status", status.Error(codes.ResourceExhausted, "too many"), codes.ResourceExhausted, "too many"},
 		{"a status that grpc refuses (A54)", status.Error(codes.NotFound, "who"), codes.Internal, "who"},

@@ -107,7 +107,6 @@ func (h *history) rpc(waits bool, timeout time.Duration) {
 		_, err := call(ctx, h.cc, grpc.WaitForReady(waits))
 		switch status.Code(err) {
 		case codes.OK, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		case codes.Unknown: // An error of get.
 		default:
 			h.t.Errorf("RPC = %v", err)
 		}

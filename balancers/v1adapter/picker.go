@@ -140,12 +140,12 @@ func (p *picker) find(addr Address) (*conn, error) {
 	}
 }
 
-// failure is what Pick returns for an error of Get. As in v1 it ends the RPC,
-// with the error's status or UNKNOWN.
+// failure is what Pick returns for an error of Get: it ends the RPC with the
+// error's status, or as UNAVAILABLE.
 //
-// Where nobody knows what kind of RPC it is (a is nil), Get was not told to wait
-// either, so a wait-for-ready RPC should: it does if Pick returns an error
-// without a status, which also fails fail-fast RPCs as UNAVAILABLE, with its text.
+// UNAVAILABLE is an error without a status where that has the same effect, for
+// fail-fast RPCs, because grpc then retries if a policy says so. It also lets
+// wait-for-ready RPCs wait of which nobody knows that they are (a is nil).
 func (p *picker) failure(err error, a *attempt) error {
 	st, ok := status.FromError(err)
 	switch {
@@ -155,15 +155,13 @@ func (p *picker) failure(err error, a *attempt) error {
 		return status.Error(codes.DeadlineExceeded, err.Error())
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, err.Error())
-	case !ok && a == nil:
-		return err
-	case st.Code() == codes.Unavailable && (a == nil || !a.waits):
-		return errors.New(st.Message()) // Unlike a status it lets grpc retry.
-	case st.Code() == codes.OK:
-		return status.Error(codes.Unknown, err.Error())
-	default:
-		return st.Err() // UNKNOWN if err has none.
+	case !ok, st.Code() == codes.OK:
+		st = status.New(codes.Unavailable, err.Error())
 	}
+	if st.Code() == codes.Unavailable && (a == nil || !a.waits) {
+		return errors.New(st.Message())
+	}
+	return st.Err()
 }
 
 // failing is the picker after an error from Start.
