@@ -65,7 +65,7 @@ type pickFirst struct {
 
 // UpdateClientConnState implements balancer.Balancer.
 func (b *pickFirst) UpdateClientConnState(s balancer.ClientConnState) error {
-	if resolver.ValidateEndpoints(s.ResolverState.Endpoints) != nil && len(s.ResolverState.Addresses) == 0 {
+	if !hasAddresses(s.ResolverState) {
 		b.resolved = false
 		b.leaf.Fail(errors.New("name resolver error: produced zero addresses"))
 		return balancer.ErrBadResolverState
@@ -81,6 +81,15 @@ func (b *pickFirst) UpdateClientConnState(s balancer.ClientConnState) error {
 	b.leaf.Update(leaf.Addresses(order(s.ResolverState, cfg)))
 	b.scheduleFailback()
 	return nil
+}
+
+// hasAddresses reports whether there is anything to connect to. Endpoints count
+// for more than addresses, also if they have none.
+func hasAddresses(s resolver.State) bool {
+	if len(s.Endpoints) > 0 {
+		return resolver.ValidateEndpoints(s.Endpoints) == nil
+	}
+	return len(s.Addresses) > 0
 }
 
 // order returns the endpoints in the order in which they are to be tried. Some

@@ -17,16 +17,23 @@ import (
 
 // grpc-go #9409.
 func TestDefectB3EndpointWithoutAddresses(t *testing.T) {
-	onBoth(t, pickFirst, func(h *harness) {
-		err := h.update(resolver.State{Endpoints: []resolver.Endpoint{{}, {}}})
-		if got, want := errors.Is(err, balancer.ErrBadResolverState), either(h, false, true); got != want {
-			h.Errorf("UpdateClientConnState() = %v, want ErrBadResolverState: %v", err, want)
-		}
-		h.wait(time.Hour)
-		h.wantStates(either(h, connecting, failure))
-		h.wantPicks(either(h, parking, "name resolver error: produced zero addresses"))
-		h.wantAlive()
-	})
+	for name, addrs := range map[string][]resolver.Address{
+		"alone":            nil,
+		"beside addresses": multi("a:1").Addresses, // which count for nothing, see B4
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, pickFirst, func(h *harness) {
+				err := h.update(resolver.State{Endpoints: []resolver.Endpoint{{}, {}}, Addresses: addrs})
+				if got, want := errors.Is(err, balancer.ErrBadResolverState), either(h, false, true); got != want {
+					h.Errorf("UpdateClientConnState() = %v, want ErrBadResolverState: %v", err, want)
+				}
+				h.wait(time.Hour)
+				h.wantStates(either(h, connecting, failure))
+				h.wantPicks(either(h, parking, "name resolver error: produced zero addresses"))
+				h.wantAlive()
+			})
+		})
+	}
 }
 
 func TestDefectB3RoundRobinEndpointWithoutAddresses(t *testing.T) {
