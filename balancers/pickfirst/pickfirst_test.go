@@ -84,6 +84,26 @@ func TestFailbackIsOffByDefault(t *testing.T) {
 	})
 }
 
+func TestFailbackGoesOnAfterAConnectionThatWasLostAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, `{"failback":"1s"}`)
+		h.mustResolve("a:1", "b:1", "c:1")
+		h.set(failure, "a:1", "b:1")
+		h.set(ready, "c:1")
+		for range 3 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			h.wantUnder("c:1", "a:1")
+			h.set(connecting, "a:1")
+			h.set(idle, "a:1") // as grpc reports it, see grpc-go #7862
+			h.wantUnder("c:1", "b:1")
+			h.set(failure, "b:1")
+			h.wantUnder("c:1")
+		}
+		h.wantPick("c:1")
+	})
+}
+
 func TestFailbackSurvivesChangesOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, `{"failback":"1s"}`)

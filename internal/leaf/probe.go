@@ -35,9 +35,9 @@ func (l *Leaf) stopProbe() {
 }
 
 // probed is called for a change of the connection that is being probed, except
-// to READY.
+// to READY. IDLE is a connection that was lost before its READY was delivered.
 func (l *Leaf) probed(c *Conn) {
-	if c.state() != connectivity.TransientFailure {
+	if s := c.state(); s != connectivity.TransientFailure && s != connectivity.Idle {
 		return
 	}
 	l.stopProbe()
