@@ -76,7 +76,10 @@ func (b *pickFirst) UpdateClientConnState(s balancer.ClientConnState) error {
 			s.BalancerConfig, s.BalancerConfig, balancer.ErrBadResolverState)
 	}
 	b.health = healthListenerEnabled(s.ResolverState)
-	b.failback = time.Duration(cfg.Failback)
+	if interval := time.Duration(cfg.Failback); interval != b.failback {
+		b.failback = interval
+		b.stopFailback() // The wait under way is the old one.
+	}
 	b.resolved = true
 	b.leaf.Update(leaf.Addresses(order(s.ResolverState, cfg)))
 	b.scheduleFailback()

@@ -104,6 +104,30 @@ func TestFailbackGoesOnAfterAConnectionThatWasLostAtOnce(t *testing.T) {
 	})
 }
 
+func TestFailbackFollowsItsConfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, `{"failback":"1h"}`)
+		h.mustResolve("a:1", "b:1")
+		h.set(failure, "a:1")
+		h.set(ready, "b:1")
+		next := func(d time.Duration, want ...string) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			h.wantUnder(want...)
+		}
+		h.config = parse(t, `{"failback":"10s"}`)
+		h.mustResolve("a:1", "b:1")
+		next(9*time.Second, "b:1")
+		h.mustResolve("a:1", "b:1") // The same config: the wait goes on.
+		next(time.Second, "b:1", "a:1")
+		h.set(failure, "a:1")
+		h.config = parse(t, `{}`)
+		h.mustResolve("a:1", "b:1")
+		next(2*time.Hour, "b:1")
+	})
+}
+
 func TestFailbackSurvivesChangesOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, `{"failback":"1s"}`)
