@@ -18,7 +18,10 @@ import (
 const exitInterrupted = 130
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A pipe whose reader has left is a write error. It must not end the process,
+	// which would leave the files of its etcd behind.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := newRoot().ExecuteContext(ctx)
 	interrupted := ctx.Err() != nil || errors.Is(err, demo.ErrInterrupted)
 	stop()

@@ -22,31 +22,33 @@ func Run(ctx context.Context, cfg Config, out io.Writer) error {
 	if err := cfg.check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	s := &scenario{cfg: cfg, tally: newTally(), events: make(map[string]change)}
 	s.view = newView(cfg, out, cancel)
 	err := s.run(ctx)
 	s.view.close()
-	switch {
-	case ctx.Err() != nil:
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
 		return ErrInterrupted // Other errors are its consequence.
+	case cause != nil:
+		return cause // as they are of this
 	case err != nil:
 		return err
 	}
 	return s.publish(out)
 }
 
-// newView chooses how to show progress.
-func newView(cfg Config, out io.Writer, interrupt func()) view {
+// newView chooses how to show progress. The view may call end to end the demo.
+func newView(cfg Config, out io.Writer, end context.CancelCauseFunc) view {
 	f, isFile := out.(*os.File)
 	switch {
 	case cfg.JSON:
 		return noView{}
 	case isFile && term.IsTerminal(int(f.Fd())):
-		return newLiveView(f, interrupt)
+		return newLiveView(f, func() { end(ErrInterrupted) })
 	default:
-		return &plainView{out: out}
+		return &plainView{out: out, end: end}
 	}
 }
 

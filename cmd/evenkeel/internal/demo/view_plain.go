@@ -27,7 +27,10 @@ func (noView) event(time.Duration, string, string, string) {}
 func (noView) close()                                      {}
 
 // plainView writes lines, for a file or a pipe.
-type plainView struct{ out io.Writer }
+type plainView struct {
+	out io.Writer
+	end func(error) // ends the demo
+}
 
 func (*plainView) interval() time.Duration { return time.Second }
 
@@ -47,5 +50,9 @@ func (v *plainView) event(at time.Duration, addr, state, detail string) {
 
 func (*plainView) close() {}
 
-// printf drops write errors: the summary, which comes last, reports them.
-func (v *plainView) printf(format string, args ...any) { _, _ = fmt.Fprintf(v.out, format, args...) }
+// printf ends the demo if nobody can read it.
+func (v *plainView) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(v.out, format, args...); err != nil {
+		v.end(err)
+	}
+}
