@@ -3,6 +3,7 @@ package pickfirst
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,7 +82,8 @@ func (b *pickFirst) UpdateClientConnState(s balancer.ClientConnState) error {
 		b.stopFailback() // The wait under way is the old one.
 	}
 	b.resolved = true
-	b.leaf.Update(leaf.Addresses(order(s.ResolverState, cfg)))
+	// A copy: the list is the resolver's, who may change it after this call.
+	b.leaf.Update(slices.Clone(leaf.Addresses(order(s.ResolverState, cfg))))
 	b.scheduleFailback()
 	return nil
 }

@@ -92,6 +92,18 @@ func (h *harness) firsts(n int, s resolver.State) map[string]int {
 	return first
 }
 
+// UpdateClientConnState has returned, so the resolver may use its list again.
+func TestB4ListIsTheResolvers(t *testing.T) {
+	onBoth(t, pickFirst, func(h *harness) {
+		list := singles("a:1")
+		h.resolve(list...)
+		h.set(ready, "a:1")
+		list[0].Addresses[0].Addr = "b:1"
+		h.resolve(list...)
+		h.wantAlive("b:1 IDLE")
+	})
+}
+
 func TestB5ShuffleMovesEndpointsNotAddresses(t *testing.T) {
 	onBoth(t, pickFirst, func(h *harness) {
 		h.parse(`{"shuffleAddressList":true}`)
