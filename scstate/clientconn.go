@@ -91,7 +91,7 @@ func (s *subConn) RegisterHealthListener(listener func(balancer.SubConnState)) {
 		return
 	}
 	s.SubConn.RegisterHealthListener(func(state balancer.SubConnState) {
-		s.feed.put(Update{SubConn: s, State: state, Health: true, registration: n, deliver: listener})
+		s.feed.putHealth(Update{SubConn: s, State: state, Health: true, registration: n, deliver: listener})
 	})
 }
 

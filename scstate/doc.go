@@ -20,9 +20,11 @@
 // A feed has two ways to run the policy. Inline, the default: the goroutine
 // whose call finds the feed idle runs the policy until the buffer is empty, and
 // whoever comes meanwhile leaves its call in the buffer and goes on. The policy
-// is then called as grpc calls it today. [Detached]: a goroutine that starts
-// with the first call and ends when the buffer is empty. A policy that sleeps
-// delays nobody else.
+// is then called as grpc calls it today. Only a health report that finds calls
+// in the buffer leaves them to a new goroutine, because grpc holds a lock of the
+// SubConn's during the report. [Detached]: a goroutine that starts with the
+// first call and ends when the buffer is empty. A policy that sleeps delays
+// nobody else.
 //
 // # Guarantees
 //

@@ -42,6 +42,19 @@ func (f *feed) put(u Update) bool {
 	return true
 }
 
+// putHealth is put for a health report. grpc holds a lock of the SubConn's
+// meanwhile, and registering a health listener takes it too: what is queued in
+// front of the report, and may do that, has to run elsewhere.
+func (f *feed) putHealth(u Update) {
+	if !f.running.Load() && f.buf.Len() == 0 {
+		f.put(u)
+		return
+	}
+	if f.buf.Put(u) && !f.running.Load() { // Else whoever is at it will see u.
+		go f.kick()
+	}
+}
+
 // call queues fn, a call into the policy other than a listener.
 func (f *feed) call(fn func()) bool {
 	return f.put(Update{deliver: func(balancer.SubConnState) { fn() }})
