@@ -6,14 +6,20 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 
 	"google.golang.org/grpc/experimental/balancer/weight"
 	"google.golang.org/grpc/resolver"
 )
 
-// weighted says whether endpoint weights count in a shuffle: grpc-go's switch,
-// on unless its environment variable says "false".
-var weighted = os.Getenv("GRPC_EXPERIMENTAL_PF_WEIGHTED_SHUFFLING") != "false"
+// weighted says whether endpoint weights count in a shuffle.
+var weighted = weightsCount()
+
+// weightsCount reads grpc-go's switch: on unless its environment variable says
+// "false", in whatever case.
+func weightsCount() bool {
+	return !strings.EqualFold(os.Getenv("GRPC_EXPERIMENTAL_PF_WEIGHTED_SHUFFLING"), "false")
+}
 
 // shuffle returns the endpoints in a random order. Endpoint i is first with
 // probability w_i / sum of all w: each draws u^(1/w) for a u in [0, 1), and the

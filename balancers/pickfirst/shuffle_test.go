@@ -35,3 +35,13 @@ func TestB6ShuffleFollowsWeights(t *testing.T) {
 		}
 	}
 }
+
+// B6: grpc-go reads its switch in any case.
+func TestB6WeightsCountUnlessTheEnvironmentSaysFalse(t *testing.T) {
+	for value, want := range map[string]bool{"": true, "true": true, "0": true, "false": false, "False": false, "FALSE": false} {
+		t.Setenv("GRPC_EXPERIMENTAL_PF_WEIGHTED_SHUFFLING", value)
+		if got := weightsCount(); got != want {
+			t.Errorf("weights count with %q: %v, want %v", value, got, want)
+		}
+	}
+}
