@@ -15,9 +15,10 @@
 // A name is registered once: the second registration is an error that names
 // both packages. Every balancer runs behind a feed of package scstate. A name
 // that one of grpc's own plugins has is taken over, and [Plugin.Replaced] says
-// so. This package imports grpc itself, so the policies and resolvers that are
-// always in grpc register before any plugin that imports this package. A plugin
-// that replaces another of grpc's has to import the package that it replaces.
+// so. This package imports those of grpc's pick_first, round_robin and dns, which
+// therefore register before any plugin that imports this package. A plugin that
+// replaces another of grpc's has to import the package that it replaces, or
+// package grpc where that is internal.
 //
 // # Failure
 //
