@@ -207,10 +207,10 @@ func TestCheckServiceConfigUsesThePluginsOwnConfig(t *testing.T) {
 		name, js string
 		want     []string
 	}{
-		{"every field", `{"fake":{"zone":"a","choices":2,"labels":["x"],"Untag":"","free":[{}],"own":{},"weights":{"x":255},"child":{"A":true},"number":1.5,"bytes":"eA==","ratio":1.5,"quoted":"1"}}`, nil},
+		{"every field", `{"fake":{"zone":"a","choices":2,"labels":["x"],"Untag":"","free":[{}],"own":{},"weights":{"x":255},"child":{"A":true},"number":1.5,"bytes":"eA==","ratio":1.5,"quoted":"1","at":"2026-01-02T15:04:05Z"}}`, nil},
 		{"a policy whose config is not known", `{"round_robin":{"anything":1}}`, nil},
 		{"fields that are not decoded", `{"fake":{"private":1,"LoadBalancingConfig":{},"common":{}}}`, []string{
-			`$.loadBalancingConfig[0].fake.private (1:34): unknown key "private" with number 1 (accepted: Untag, bytes, child, choices, free, labels, number, own, quoted, ratio, weights, zone)`,
+			`$.loadBalancingConfig[0].fake.private (1:34): unknown key "private" with number 1 (accepted: Untag, at, bytes, child, choices, free, labels, number, own, quoted, ratio, weights, zone)`,
 			`$.loadBalancingConfig[0].fake.LoadBalancingConfig (1:46): unknown key "LoadBalancingConfig"`,
 			`$.loadBalancingConfig[0].fake.common (1:71): unknown key "common"`,
 		}},
@@ -219,8 +219,12 @@ func TestCheckServiceConfigUsesThePluginsOwnConfig(t *testing.T) {
 			`$.loadBalancingConfig[0].fake.labels[0] (1:58): want a string, got number 1`,
 			`$.loadBalancingConfig[0].fake.weights.x (1:76): want a whole number from 0 on, of at most 8 bits, got number 256`,
 			`$.loadBalancingConfig[0].fake.child.B (1:90): unknown key "B" with number 1: did you mean "A"?`,
+			`$.loadBalancingConfig[0].fake.number (1:106): json: cannot unmarshal bool into Go value of type json.Number, got boolean true`,
 			`$.loadBalancingConfig[0].fake.bytes (1:119): want a base64 string, got list []`,
 			`$.loadBalancingConfig[0].fake.ratio (1:130): want a number, got string "1"`,
+		}},
+		{"a value that its own type refuses", `{"fake":{"at":"noon"}}`, []string{
+			`$.loadBalancingConfig[0].fake.at (1:39): `,
 		}},
 		{"a value that ParseConfig refuses", `{"fake":{"choices":3}}`, []string{
 			`$.loadBalancingConfig[0].fake (1:33): fake refuses the config {"choices":3}: choices must be even`,

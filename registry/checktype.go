@@ -40,6 +40,7 @@ func (c *checker) check(n *jsonpos.Node, t reflect.Type) {
 		return
 	}
 	if decodesItself(t) {
+		c.decode(n, t)
 		return
 	}
 	switch t.Kind() {
@@ -56,6 +57,13 @@ func (c *checker) check(n *jsonpos.Node, t reflect.Type) {
 		c.checkList(n, t)
 	default:
 		c.checkScalar(n, t)
+	}
+}
+
+// decode asks a type that decodes itself what it thinks of a value.
+func (c *checker) decode(n *jsonpos.Node, t reflect.Type) {
+	if err := json.Unmarshal([]byte(n.Raw), reflect.New(t).Interface()); err != nil {
+		c.findings = append(c.findings, finding{n.Path, n.Offset, fmt.Sprintf("%v, got %s", err, show(n)), err})
 	}
 }
 

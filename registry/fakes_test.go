@@ -3,6 +3,7 @@ package registry_test
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/resolver"
@@ -35,6 +36,7 @@ type fakeConfig struct {
 	Bytes   []byte            `json:"bytes"`
 	Ratio   float64           `json:"ratio"`
 	Quoted  int               `json:"quoted,string"`
+	At      time.Time         `json:"at"`
 	private int
 }
 

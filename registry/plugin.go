@@ -86,9 +86,9 @@ func WithSummary(s string) Option {
 
 // WithConfig tells the service config check which fields a balancer's config
 // has: those into which encoding/json would decode prototype, a struct or a
-// pointer to one. A type with its own UnmarshalJSON accepts any value; the
-// policy's ParseConfig still sees it. By default any field is accepted.
-// Resolvers ignore this option.
+// pointer to one. A type with its own UnmarshalJSON is asked, and may so be
+// stricter than the policy's ParseConfig, which sees the config too. By default
+// any field is accepted. Resolvers ignore this option.
 func WithConfig(prototype any) Option {
 	return optionFunc(func(o *options) { o.config = deref(reflect.TypeOf(prototype)) })
 }

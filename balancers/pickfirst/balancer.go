@@ -27,7 +27,7 @@ var logger = grpclog.Component("pick-first-leaf-lb")
 func init() {
 	registry.Default.MustRegisterBalancer(builder{},
 		registry.WithSummary("gives all RPCs to the first address that answers"),
-		registry.WithConfig(Config{}))
+		registry.WithConfig(strictConfig{}))
 }
 
 type builder struct{}

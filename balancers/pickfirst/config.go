@@ -22,7 +22,8 @@ type Config struct {
 	// first, the ones before it are tried again in the background: a duration
 	// such as "30s", at least "1s". The policy moves over when one of them is
 	// READY. Default none: the connection is kept, as grpc-go does. Anything
-	// else is ignored with a log line, because grpc-go ignores the whole field.
+	// else is ignored with a log line, because grpc-go ignores the whole field;
+	// registry.CheckServiceConfig refuses it.
 	// It does not apply under a parent policy that uses the health listener.
 	Failback Failback `json:"failback"`
 }
@@ -35,6 +36,19 @@ const minFailback = time.Second
 
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (f *Failback) UnmarshalJSON(js []byte) error {
+	d, err := parseFailback(js)
+	if err != nil {
+		logger.Warningf("pick_first: failback %s is ignored: %v", js, err)
+	}
+	*f = Failback(d)
+	return nil
+}
+
+// parseFailback returns 0 for null, and with an error.
+func parseFailback(js []byte) (time.Duration, error) {
+	if string(js) == "null" {
+		return 0, nil
+	}
 	var text string
 	var d time.Duration
 	err := json.Unmarshal(js, &text)
@@ -42,11 +56,25 @@ func (f *Failback) UnmarshalJSON(js []byte) error {
 		d, err = time.ParseDuration(text)
 	}
 	if err != nil || d < minFailback {
-		logger.Warningf("pick_first: failback %s is ignored: want a duration of at least %v, such as \"30s\"", js, minFailback)
-		d = 0
+		return 0, fmt.Errorf("want a duration of at least %v, such as \"30s\"", minFailback)
 	}
-	*f = Failback(d)
-	return nil
+	return d, nil
+}
+
+// strictConfig is Config for the strict check of service configs, which refuses
+// what is ignored at run time.
+type strictConfig struct {
+	Config
+
+	Failback strictFailback `json:"failback"`
+}
+
+type strictFailback struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (strictFailback) UnmarshalJSON(js []byte) error {
+	_, err := parseFailback(js)
+	return err
 }
 
 // ParseConfig implements balancer.ConfigParser. It accepts what grpc-go's

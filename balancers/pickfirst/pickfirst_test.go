@@ -2,11 +2,14 @@ package pickfirst_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/evenkeel-grpc/evenkeel/balancers/pickfirst"
+	"github.com/evenkeel-grpc/evenkeel/registry"
 )
 
 // The tests of this file are about what grpc-go's pick_first does not have. What
@@ -23,6 +26,7 @@ func TestParseConfig(t *testing.T) {
 		`{"failback":"soon"}`:         {},
 		`{"failback":"1ms"}`:          {},
 		`{"failback":30}`:             {},
+		`{"failback":null}`:           {},
 		`{"failback":{"a":[]}}`:       {},
 	} {
 		if got := parse(t, js); got != want {
@@ -32,6 +36,23 @@ func TestParseConfig(t *testing.T) {
 	for _, js := range []string{``, `{`, `[]`, `7`, `{"shuffleAddressList":"yes"}`} {
 		if _, err := parser(t).ParseConfig(json.RawMessage(js)); err == nil {
 			t.Errorf("ParseConfig(%q) = nil error", js)
+		}
+	}
+}
+
+// ParseConfig ignores them, as grpc-go ignores any failback.
+func TestStrictCheckRefusesWhatIsIgnored(t *testing.T) {
+	for js, want := range map[string]string{
+		`{"failback":"30s","shuffleAddressList":true}`: "",
+		`{"failback":null}`:                            "",
+		`{"failback":"30"}`:                            `want a duration of at least 1s, such as "30s", got string "30"`,
+		`{"failback":"1ms"}`:                           `want a duration of at least 1s, such as "30s", got string "1ms"`,
+		`{"failback":30}`:                              `want a duration of at least 1s, such as "30s", got number 30`,
+		`{"failbak":"30s"}`:                            `did you mean "failback"? (accepted: failback, shuffleAddressList)`,
+	} {
+		err := registry.CheckServiceConfig(`{"loadBalancingConfig":[{"pick_first":` + js + `}]}`)
+		if got := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("CheckServiceConfig with %s = %v, want %q", js, err, want)
 		}
 	}
 }
