@@ -42,6 +42,10 @@
 // busy. It then returns nil at once, and a later balancer.ErrBadResolverState
 // becomes a ResolveNow, which is what grpc would have made of it.
 //
+// A panic of the policy is not recovered. Whoever recovers it further up, such as
+// a server around an RPC whose picker called Post, is left with a channel that
+// does not go on, and whose Close may not return.
+//
 // # Concurrency
 //
 // Everything here may be called from any goroutine, unless it says otherwise.
