@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -115,9 +116,10 @@ func (s *scenario) await(cc *grpc.ClientConn, servers ...string) {
 	}
 }
 
-// awaitFailure makes RPCs until one fails.
+// awaitFailure makes RPCs until one fails, and waits until the channel has no
+// connection either: the balancer knows first that an address is gone.
 func (s *scenario) awaitFailure(cc *grpc.ClientConn) {
-	for !strings.Contains(s.rpc(cc, long, false), " ") {
+	for !strings.Contains(s.rpc(cc, long, false), " ") || cc.GetState() != connectivity.TransientFailure {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
