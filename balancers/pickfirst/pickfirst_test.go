@@ -158,6 +158,14 @@ func TestFailbackSurvivesChangesOnTheWay(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		h.wantUnder("b:1", "a:1")
+		h.mustResolve("a:1", "b:1") // the same again
+		h.wantUnder("b:1", "a:1")
+		h.mustResolve("b:1", "a:1") // the connected one is the first now
+		h.wantUnder("b:1")
+		h.mustResolve("a:1", "b:1")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		h.wantUnder("b:1", "a:1")
 		h.mustResolve("c:1", "b:1") // the address being tried leaves
 		h.wantUnder("b:1")
 		time.Sleep(time.Second)

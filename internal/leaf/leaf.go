@@ -67,12 +67,12 @@ func (l *Leaf) Conn() *Conn {
 // others are kept with their backoff, and a new pass starts, except in IDLE.
 func (l *Leaf) Update(addrs []resolver.Address) {
 	l.stopTimer()
-	l.stopProbe()
 	first, wasReady := len(l.addrs) == 0, l.ready != nil
 	l.reconcile(addrs)
 	switch {
 	case l.ready != nil:
 		l.next = l.ready.index
+		l.keepProbe()
 	case first, wasReady, l.State() == connectivity.Connecting:
 		// A62's stickiness is about connections that failed: a leaf that was in
 		// TRANSIENT_FAILURE for want of addresses starts afresh.
@@ -180,7 +180,7 @@ func (l *Leaf) keepOnly(c *Conn) {
 
 func (l *Leaf) drop(c *Conn) {
 	if l.ready == c {
-		l.ready = nil
+		l.ready, l.probing = nil, nil // What was tried beside it is one of the pass now.
 	}
 	if l.probing == c {
 		l.probing = nil

@@ -34,6 +34,14 @@ func (l *Leaf) stopProbe() {
 	}
 }
 
+// keepProbe lets a probe go on over an update, unless its address now comes after
+// the connected one: a resolver that updates often must not keep it from ending.
+func (l *Leaf) keepProbe() {
+	if l.probing != nil && l.probing.index > l.ready.index {
+		l.stopProbe()
+	}
+}
+
 // probed is called for a change of the connection that is being probed, except
 // to READY. IDLE is a connection that was lost before its READY was delivered.
 func (l *Leaf) probed(c *Conn) {
