@@ -33,10 +33,10 @@ type serviceConfig struct {
 // would be accepted if the target or a service config is not; see the package
 // documentation. It does no I/O.
 func NewClient(target string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
+	opts = expand(opts)
 	if err := checkOptions(opts); err != nil {
 		return nil, err
 	}
-	opts = expand(opts)
 	if err := checkSyntax(target); err != nil {
 		return nil, err
 	}
@@ -57,19 +57,19 @@ func NewClient(target string, opts ...grpc.DialOption) (*grpc.ClientConn, error)
 	return cc, err
 }
 
-// expand returns the stats handlers that registered balancers ask for, followed
-// by opts with each option that stands for several replaced by those.
+// expand returns opts with each option that stands for several replaced by those,
+// followed by the stats handlers that registered balancers ask for.
 func expand(opts []grpc.DialOption) []grpc.DialOption {
 	var all []grpc.DialOption
-	for _, h := range registry.Default.StatsHandlers() {
-		all = append(all, grpc.WithStatsHandler(h))
-	}
 	for _, o := range opts {
 		if several, ok := o.(interface{ DialOptions() []grpc.DialOption }); ok {
 			all = append(all, several.DialOptions()...)
 			continue
 		}
 		all = append(all, o)
+	}
+	for _, h := range registry.Default.StatsHandlers() {
+		all = append(all, grpc.WithStatsHandler(h))
 	}
 	return all
 }

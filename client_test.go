@@ -238,7 +238,7 @@ func TestNewClientExpandsOptions(t *testing.T) {
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("Check = %v, want UNAVAILABLE", err)
 	}
-	if diff := cmp.Diff([]string{"plugin", "before", "first", "second", "after"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"before", "first", "second", "after", "plugin"}, names); diff != "" {
 		t.Errorf("options in force (-want +got):\n%s", diff)
 	}
 }

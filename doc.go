@@ -31,5 +31,6 @@
 // not registered (it names the missing import of plugins that it knows), a
 // target that the resolver's registry.TargetChecker refuses, and a config given
 // to [WithServiceConfig] that registry.CheckServiceConfig refuses. Errors never
-// show a target's user info or the values of its parameters.
+// show a target's user info, nor the value of a parameter that its resolver does
+// not know.
 package evenkeel
