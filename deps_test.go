@@ -14,8 +14,9 @@ func TestPluginsDragInOnlyTheirOwn(t *testing.T) {
 		"./balancers/roundrobin": {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./balancers/pickfirst":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./registry":             {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
-		"./resolvers/etcd":       {"github.com/hashicorp/"},
-		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
+		"./resolvers/dns":        {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
+		"./resolvers/etcd":       {"github.com/hashicorp/", "github.com/miekg/"},
+		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "github.com/miekg/"},
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			for _, d := range deps(t, pkg) {

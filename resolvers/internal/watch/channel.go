@@ -17,9 +17,9 @@ type channel struct {
 	grace *time.Timer // runs while an empty answer is held back
 
 	last     resolver.State // what the channel goes by
-	reported string              // the error it was last told, "" since the last list
-	holding  bool                // whether the grace timer runs
-	detail   string              // that of the answer held back
+	reported string         // the error it was last told, "" since the last list
+	holding  bool           // whether the grace timer runs
+	detail   string         // that of the answer held back
 }
 
 func newChannel(cc resolver.ClientConn, cfg Config) *channel {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -54,6 +55,15 @@ type Hastener interface {
 	// ResolveNow is called when the channel asks for it while the source runs.
 	// It must not block; how often it leads to anything is the source's affair.
 	ResolveNow()
+}
+
+// Herald is a source that notices early that its answer may never come.
+type Herald interface {
+	// Early runs at the same time as the first Run. The error that it returns
+	// goes to the channel if there is neither an answer nor a failure by then;
+	// nil does nothing. It returns promptly once ctx is done, which is when
+	// there is one.
+	Early(ctx context.Context) error
 }
 
 // Snapshot is one whole answer of a source.
@@ -114,6 +124,7 @@ type Watcher struct {
 
 	// Owned by the goroutine.
 	retry    *backoff.ExponentialBackOff
+	ran      bool // whether there was a run before this one
 	answered bool // whether the current or last run published anything
 	channel  *channel
 }
@@ -184,10 +195,13 @@ func (w *Watcher) follow(ctx context.Context) error {
 	hastener, _ := w.src.(Hastener)
 	go func() { failed <- w.runSource(ctx, answers) }()
 
+	early, settled := w.herald(ctx)
+	defer settled()
 	w.answered = false
 	for {
 		select {
 		case s := <-answers:
+			settled()
 			w.answered = true
 			w.channel.answer(s)
 		case <-w.channel.grace.C:
@@ -196,9 +210,31 @@ func (w *Watcher) follow(ctx context.Context) error {
 			if hastener != nil {
 				hastener.ResolveNow()
 			}
+		case err := <-early:
+			if err != nil && !w.answered {
+				w.channel.report(err.Error())
+			}
 		case err := <-failed:
 			return err
 		}
+	}
+}
+
+// herald runs the source's Early, if it has one and this is the first run. It
+// returns where its result will be, and a function that ends it.
+func (w *Watcher) herald(ctx context.Context) (early <-chan error, end func()) {
+	h, ok := w.src.(Herald)
+	if !ok || w.ran {
+		return nil, func() {}
+	}
+	w.ran = true
+	ctx, cancel := context.WithCancel(ctx)
+	result := make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() { result <- h.Early(ctx) })
+	return result, func() {
+		cancel()
+		wg.Wait()
 	}
 }
 

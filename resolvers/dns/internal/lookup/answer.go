@@ -18,6 +18,7 @@ const (
 	TypeTXT  = Type(dns.TypeTXT)
 )
 
+// String returns the type's name, e.g. "AAAA".
 func (t Type) String() string { return dns.TypeToString[uint16(t)] }
 
 // Question is what one look-up asks.

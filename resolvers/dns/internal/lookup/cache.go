@@ -3,6 +3,7 @@ package lookup
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Shared is the process's cache.
@@ -22,11 +23,13 @@ type group struct {
 	// Set at the beginning, then read-only.
 	asker     asker
 	transport *transport // nil if there is no network
+	life      life
 
 	sessions int // guarded by the cache's mu
 
 	mu      sync.Mutex // guards the fields below
 	entries map[Question]*entry
+	probed  time.Time // when a session last looked for a sign of life
 }
 
 // entry is what is known about one question.
@@ -69,9 +72,10 @@ func (c *Cache) newGroup(servers Servers) *group {
 	g.asker.servers = servers
 	g.asker.exchange = c.Exchange
 	if c.Exchange == nil {
-		g.transport = newTransport(servers)
+		g.transport = newTransport(servers, g.life.sign)
 		g.asker.exchange = g.transport.exchange
 	}
+	g.asker.heard = g.life.sign
 	return g
 }
 

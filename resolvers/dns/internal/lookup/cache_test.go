@@ -64,7 +64,7 @@ func TestFailuresAreSharedToo(t *testing.T) {
 		defer b.Close()
 		first := a.Ask(t.Context(), question, always)
 		second := b.Ask(t.Context(), question, always)
-		if first.Err == nil || first.Err != second.Err {
+		if first.Err == nil || !errors.Is(second.Err, first.Err) {
 			t.Errorf("the sessions got %v and %v, want the same error", first.Err, second.Err)
 		}
 		if got := len(n.take()); got != 2 { // attempts of one look-up

@@ -56,6 +56,7 @@ type asker struct {
 	// Set at the beginning, then read-only.
 	servers  Servers
 	exchange exchanger
+	heard    func() // is told of every answer
 
 	preferred atomic.Uint32 // index of the server to begin with
 }
@@ -135,12 +136,21 @@ func (a *asker) tryOne(ctx context.Context, c *chain, q Question, at, attempt in
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	server := a.servers.Addrs[at]
-	m, err := a.exchange(ctx, server, q)
+	m, err := a.hear(ctx, server, q)
 	if err != nil {
 		return step{}, reason(err)
 	}
 	r, next, err := c.interpret(m, q, server)
 	return step{result: r, next: next, chain: c}, err
+}
+
+// hear is exchange, and notes that the server lives.
+func (a *asker) hear(ctx context.Context, server string, q Question) (*dns.Msg, error) {
+	m, err := a.exchange(ctx, server, q)
+	if err == nil {
+		a.heard()
+	}
+	return m, err
 }
 
 // failed puts together what was wrong with each server that was asked.

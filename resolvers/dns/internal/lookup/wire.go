@@ -37,10 +37,11 @@ type transport struct {
 	dialer net.Dialer
 	tls    *tls.Config // nil: UDP and TCP in the clear
 	pool   pool        // of TLS connections
+	heard  func()      // is told of every connection
 }
 
-func newTransport(s Servers) *transport {
-	t := &transport{}
+func newTransport(s Servers, heard func()) *transport {
+	t := &transport{heard: heard}
 	if s.ServerName == "" {
 		return t
 	}
@@ -115,12 +116,25 @@ func (t *transport) overTLS(ctx context.Context, server string, m *dns.Msg) (*dn
 			return whole(answer, err)
 		}
 	}
-	dialer := tls.Dialer{NetDialer: &t.dialer, Config: t.tls}
-	conn, err := dialer.DialContext(ctx, "tcp", server)
+	conn, err := t.dialTLS(ctx, server)
 	if err != nil {
 		return nil, err
 	}
 	return whole(t.pooled(ctx, server, conn, m))
+}
+
+func (t *transport) dialTLS(ctx context.Context, server string) (net.Conn, error) {
+	raw, err := t.dialer.DialContext(ctx, "tcp", server)
+	if err != nil {
+		return nil, err
+	}
+	t.heard()
+	conn := tls.Client(raw, t.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // pooled asks over conn, and keeps it for the next question if it is still good.
@@ -159,7 +173,8 @@ func receive(conn *dns.Conn, datagrams bool, m *dns.Msg) (*dns.Msg, error) {
 		if err != nil && last != nil && errors.As(err, new(net.Error)) {
 			return nil, &rejected{last}
 		}
-		if err != nil && !(datagrams && errors.Is(err, dns.ErrShortRead)) {
+		short := datagrams && errors.Is(err, dns.ErrShortRead)
+		if err != nil && !short {
 			return nil, err
 		}
 		answer, err := parse(raw, m)
