@@ -29,7 +29,7 @@ const (
 	// minBackoff and maxBackoff bound the wait after a look-up that failed or
 	// found nothing.
 	minBackoff = time.Second
-	maxBackoff = 30 * time.Second
+	maxBackoff = 10 * time.Second
 )
 
 var (

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,13 +88,19 @@ func refusesEDNS(answer *dns.Msg) bool {
 	return answer.IsEdns0() == nil && (answer.Rcode == dns.RcodeFormatError || answer.Rcode == dns.RcodeNotImplemented)
 }
 
-// whole turns a truncated answer into an error.
+// whole turns a truncated answer into an error. Servers leave out what is needed
+// least first (RFC 2181, section 9): if the answer still comes with additional
+// records, such as the addresses of SRV targets, then only some of those are
+// missing, which do not matter here.
 func whole(answer *dns.Msg, err error) (*dns.Msg, error) {
-	if err == nil && answer.Truncated {
+	if err == nil && answer.Truncated && !slices.ContainsFunc(answer.Extra, isRecord) {
 		return nil, errTruncated
 	}
 	return answer, err
 }
+
+// isRecord tells records from those that are about the message.
+func isRecord(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT }
 
 // once asks over a connection of its own, and so from a port of its own, which
 // makes forged answers harder (RFC 5452).

@@ -169,6 +169,19 @@ func TestAnswerThatIsNeverWholeIsAnError(t *testing.T) {
 	}
 }
 
+// Some servers call an answer truncated that lacks only additional records.
+func TestAnswerWithoutAllOfItsAdditionalRecordsIsWhole(t *testing.T) {
+	s := serve(t, func(w dns.ResponseWriter, m *dns.Msg) {
+		r := reply(m, 2)
+		r.Extra = reply(m, 4000).Answer
+		r.Truncate(dns.MaxMsgSize)
+		send(w, r)
+	})
+	if r := ask(t, s.addr, 10*time.Second); r.Err != nil || len(r.Addrs) != 2 {
+		t.Errorf("Ask = %+v, want two addresses", r)
+	}
+}
+
 func TestGarbageOverTCPIsAnErrorAtOnce(t *testing.T) {
 	for name, bad := range map[string]struct {
 		write func(w dns.ResponseWriter, m *dns.Msg)
