@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,11 +38,8 @@ type coreDNS struct {
 	dot  string // for DNS over TLS, empty without
 	dir  string
 
-	serial  int
-	records []string
-	stopped chan struct{}
-	cmd     *exec.Cmd
-	queries atomic.Int64 // answered since the beginning, for all but SOA
+	serial int
+	stop   func() // kills the server; may be called again
 
 	mu     sync.Mutex // guards the field below
 	byName map[string]int
@@ -64,7 +60,7 @@ func startCoreDNS(tb testing.TB, records ...string) *coreDNS {
 // newCoreDNS returns a server that has not been started.
 func newCoreDNS(tb testing.TB, records ...string) *coreDNS {
 	tb.Helper()
-	s := &coreDNS{addr: freeAddr(tb), dir: tb.TempDir(), byName: map[string]int{}}
+	s := &coreDNS{addr: freeAddr(tb), dir: tb.TempDir(), byName: map[string]int{}, stop: func() {}}
 	s.set(tb, records...)
 	return s
 }
@@ -73,7 +69,6 @@ func newCoreDNS(tb testing.TB, records ...string) *coreDNS {
 func (s *coreDNS) set(tb testing.TB, records ...string) {
 	tb.Helper()
 	s.serial++
-	s.records = records
 	zone := fmt.Sprintf("$ORIGIN test.\n@ 1 IN SOA ns. admin. %d 3600 600 86400 1\n@ 1 IN NS ns.\n%s\n",
 		s.serial, strings.Join(records, "\n"))
 	next := filepath.Join(s.dir, "next")
@@ -119,20 +114,24 @@ func (s *coreDNS) start(tb testing.TB, code answersTo) {
 	if err := os.WriteFile(corefile, []byte(s.corefile(code)), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	s.cmd = exec.Command(path, "-conf", corefile)
+	ctx, kill := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, path, "-conf", corefile)
 	out, in := io.Pipe()
-	s.cmd.Stdout, s.cmd.Stderr = in, in
-	s.stopped = make(chan struct{})
-	if err := s.cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		kill()
 		tb.Fatal(err)
 	}
-	cmd, stopped := s.cmd, s.stopped
-	go func() { s.follow(out) }()
-	go func() {
-		defer close(stopped)
+	var running sync.WaitGroup
+	running.Go(func() { s.follow(out) })
+	running.Go(func() {
 		_ = cmd.Wait()
 		_ = in.Close()
-	}()
+	})
+	s.stop = func() {
+		kill()
+		running.Wait()
+	}
 	tb.Cleanup(func() { s.stop() })
 	if code == "" {
 		s.wait(tb)
@@ -144,13 +143,11 @@ func (s *coreDNS) start(tb testing.TB, code answersTo) {
 	})
 }
 
-// stop kills the server.
-func (s *coreDNS) stop() {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Kill()
-		<-s.stopped
-		s.cmd = nil
-	}
+// restart stops the server if it runs, and starts it as start does.
+func (s *coreDNS) restart(tb testing.TB, code answersTo) {
+	tb.Helper()
+	s.stop()
+	s.start(tb, code)
 }
 
 // follow counts the queries in the server's log.
@@ -163,7 +160,6 @@ func (s *coreDNS) follow(log io.Reader) {
 		if !ok || len(f) < 3 || f[0] == "SOA" {
 			continue
 		}
-		s.queries.Add(1)
 		s.mu.Lock()
 		s.byName[f[0]+" "+f[2]]++
 		s.mu.Unlock()

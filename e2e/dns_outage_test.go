@@ -14,37 +14,17 @@ const outage = 30 * time.Second
 
 // A name server that gives bad answers, or none, costs no RPC and no connection.
 func TestDNSBadAnswersUnderTraffic(t *testing.T) {
+	t.Parallel()
+	nothing := func(testing.TB, *coreDNS) {}
+	recovers := func(tb testing.TB, s *coreDNS) { tb.Helper(); s.restart(tb, "") }
 	for _, tt := range []struct {
-		name  string
-		begin func(*testing.T, *coreDNS)
-		end   func(*testing.T, *coreDNS)
+		name       string
+		begin, end func(testing.TB, *coreDNS)
 	}{
-		{
-			"NXDOMAIN",
-			func(t *testing.T, s *coreDNS) { s.change(t, "other 1 IN A 127.0.0.1") },
-			func(*testing.T, *coreDNS) {},
-		},
-		{
-			"NODATA",
-			func(t *testing.T, s *coreDNS) { s.change(t, "payments 1 IN TXT x") },
-			func(*testing.T, *coreDNS) {},
-		},
-		{
-			"SERVFAIL",
-			func(t *testing.T, s *coreDNS) {
-				s.stop()
-				s.start(t, "SERVFAIL")
-			},
-			func(t *testing.T, s *coreDNS) {
-				s.stop()
-				s.start(t, "")
-			},
-		},
-		{
-			"down",
-			func(_ *testing.T, s *coreDNS) { s.stop() },
-			func(t *testing.T, s *coreDNS) { s.start(t, "") },
-		},
+		{"NXDOMAIN", func(tb testing.TB, s *coreDNS) { tb.Helper(); s.change(tb, "other 1 IN A 127.0.0.1") }, nothing},
+		{"NODATA", func(tb testing.TB, s *coreDNS) { tb.Helper(); s.change(tb, "payments 1 IN TXT x") }, nothing},
+		{"SERVFAIL", func(tb testing.TB, s *coreDNS) { tb.Helper(); s.restart(tb, "SERVFAIL") }, recovers},
+		{"down", func(_ testing.TB, s *coreDNS) { s.stop() }, recovers},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
