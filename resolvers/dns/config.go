@@ -67,13 +67,11 @@ func (c config) literal() (netip.Addr, bool) {
 	return a, err == nil
 }
 
-// parseTarget reads a target.
+// parseTarget reads a target. A user and password are ignored: grpc leaves those
+// of a proxy in the target with which it looks up the proxy's address.
 func parseTarget(t resolver.Target) (cfg config, err error) {
 	u := t.URL
-	switch {
-	case u.User != nil:
-		return cfg, errors.New("no user and password in a DNS target")
-	case u.Fragment != "":
+	if u.Fragment != "" {
 		return cfg, errors.New(`"#" is not part of a DNS target`)
 	}
 	if cfg.params, err = parseParams(u.RawQuery); err != nil {

@@ -41,6 +41,7 @@ func TestTargetsThatAreAccepted(t *testing.T) {
 		{"dns:///a.test?srv=1&servername=target", "a.test", "443", nil},
 		{"dns:///_grpc._tcp.a.test?servername=target", "_grpc._tcp.a.test", "443", nil},
 		{"dns:a.test:80?refresh=off", "a.test", "80", nil},
+		{"dns://user:password@/proxy.test:3128", "proxy.test", "3128", nil}, // from grpc
 	} {
 		host, port, servers, err := dns.ParseTarget(target(t, tt.target))
 		if err != nil || host != tt.host || port != tt.port || !slices.Equal(servers, tt.servers) {
@@ -62,7 +63,7 @@ func TestTargetsThatAreRefused(t *testing.T) {
 		{"dns://10.0.0.53:/a", `name server: host "10.0.0.53:": no port after the colon`},
 		{"dns://10.0.0.53,/a", `name server: no host`},
 		{"dns://10.0.0.53:99999/a", `name server "10.0.0.53:99999": port "99999": want 1 to 65535`},
-		{"dns://user:secret@ns.test/a", "no user and password in a DNS target"},
+		{"dns://user:secret@ns.test/a:", "no port after the colon"},
 		{"dns:///a#secret", `"#" is not part of a DNS target`},
 		{"dns:///a?refersh=secret", `unknown parameter "refersh" (did you mean "refresh"? known: grace, group, max, min, refresh, servername, srv, tls, wait)`},
 		{"dns:///a?min=1s&min=2s", `parameter "min" is given 2 times`},
