@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,13 @@ import (
 // startServer runs a name server with the given records.
 func startServer(t *testing.T, records ...string) (addr string) {
 	t.Helper()
+	return startFailing(t, new(atomic.Bool), records...)
+}
+
+// startFailing is startServer, but what is about a.test itself fails while fail
+// is set.
+func startFailing(t *testing.T, fail *atomic.Bool, records ...string) (addr string) {
+	t.Helper()
 	var lc net.ListenConfig
 	pc, err := lc.ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
@@ -29,9 +37,12 @@ func startServer(t *testing.T, records ...string) (addr string) {
 	s.Handler = dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		r := new(dns.Msg).SetReply(m)
 		r.Authoritative = true
+		if fail.Load() && m.Question[0].Name == "a.test." {
+			r.Rcode = dns.RcodeServerFailure
+		}
 		for _, text := range records {
 			rr, err := dns.NewRR(text)
-			if err == nil && rr.Header().Name == m.Question[0].Name && rr.Header().Rrtype == m.Question[0].Qtype {
+			if err == nil && r.Rcode == dns.RcodeSuccess && rr.Header().Name == m.Question[0].Name && rr.Header().Rrtype == m.Question[0].Qtype {
 				r.Answer = append(r.Answer, rr)
 			}
 		}
@@ -106,7 +117,7 @@ func TestBalancersReachThePolicy(t *testing.T) {
 		"without any others": balancers,
 	} {
 		t.Run(name, func(t *testing.T) {
-			cc := build(t, "dns://"+startServer(t, records...)+"/a.test?min=100ms")
+			cc := build(t, "dns://"+startServer(t, records...)+"/a.test?min=100ms&max=100ms")
 			state := cc.first(t)
 			lb := grpclbstate.Get(state)
 			if lb == nil {
@@ -129,6 +140,23 @@ func TestBalancersReachThePolicy(t *testing.T) {
 				t.Errorf("identical answers were published: %d states", len(cc.seen))
 			}
 		})
+	}
+}
+
+// The addresses are what the policy falls back to: they stay while they cannot be
+// looked up.
+func TestAddressesStayBesideBalancers(t *testing.T) {
+	var fail atomic.Bool
+	records := []string{"_grpclb._tcp.a.test. 1 IN SRV 1 0 81 lb.test.", "lb.test. 1 IN A 10.0.0.9", "a.test. 1 IN A 10.0.0.1"}
+	cc := build(t, "dns://"+startFailing(t, &fail, records...)+"/a.test?min=100ms&max=100ms")
+	cc.first(t)
+	fail.Store(true)
+	<-time.After(500 * time.Millisecond) // several look-ups
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	last := cc.seen[len(cc.seen)-1]
+	if len(last.Endpoints) != 1 || grpclbstate.Get(last) == nil {
+		t.Errorf("state while the addresses cannot be looked up = %+v, want one endpoint and the balancers", last)
 	}
 }
 

@@ -154,7 +154,8 @@ func (s *source) look(ctx context.Context) (watch.Snapshot, error) {
 	var name string
 	if s.cfg.srv {
 		list, f, name = s.service(ctx)
-	} else if f, name = s.address(ctx); f.err == nil {
+	} else {
+		f, name = s.address(ctx)
 		list = s.endpoints(f.addrs, s.cfg.port, "")
 	}
 	snapshot := watch.Snapshot{Endpoints: list, Detail: f.missing}
