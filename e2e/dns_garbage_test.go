@@ -15,15 +15,22 @@ import (
 // startScript runs a name server that does what the test says, over UDP and TCP.
 func startScript(tb testing.TB, h dns.HandlerFunc) (addr string) {
 	tb.Helper()
-	addr = freeAddr(tb)
 	var lc net.ListenConfig
-	pc, err := lc.ListenPacket(tb.Context(), "udp", addr)
-	if err != nil {
-		tb.Fatal(err)
+	var pc net.PacketConn
+	var lis net.Listener
+	for range 100 { // until there is a port that is free for both
+		addr = freeAddr(tb)
+		var err error
+		if pc, err = lc.ListenPacket(tb.Context(), "udp", addr); err != nil {
+			continue
+		}
+		if lis, err = lc.Listen(tb.Context(), "tcp", addr); err == nil {
+			break
+		}
+		_ = pc.Close()
 	}
-	lis, err := lc.Listen(tb.Context(), "tcp", addr)
-	if err != nil {
-		tb.Fatal(err)
+	if lis == nil {
+		tb.Fatal("no port found that is free for UDP and TCP")
 	}
 	for _, s := range []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: lis, Handler: h}} {
 		started, stopped := make(chan struct{}), make(chan struct{})

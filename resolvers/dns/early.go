@@ -21,9 +21,7 @@ func (s *source) Early(ctx context.Context) error {
 	}
 	session := s.cache.Open(servers)
 	defer session.Close()
-	limit, cancel := context.WithTimeout(ctx, s.cfg.wait-s.cfg.wait/4)
-	defer cancel()
-	if session.Alive(limit) || ctx.Err() != nil {
+	if session.Alive(ctx, s.cfg.wait-s.cfg.wait/4) || ctx.Err() != nil {
 		return nil
 	}
 	return fmt.Errorf("no answer yet from %s, nor any sign of life for %v", strings.Join(servers.Addrs, ", "), s.cfg.wait)

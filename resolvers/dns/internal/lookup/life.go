@@ -48,10 +48,11 @@ var probe = Question{Name: ".", Type: Type(dns.TypeNS)}
 const heardRecently = 5 * time.Second
 
 // Alive waits for a sign of life of any of the servers: an answer to anybody, now
-// or a moment ago, or one to a question that it sends to each of them itself. A name that takes long to look up is no reason to think that the
-// servers are dead. Alive returns false if ctx is done first, and leaves nothing
-// behind.
-func (s *Session) Alive(ctx context.Context) bool {
+// or a moment ago, or one to a question that it sends to each of them itself. A
+// name that takes long to look up is no reason to think that the servers are
+// dead. Alive returns false if there is none within the given time, or ctx is
+// done first, and leaves nothing behind.
+func (s *Session) Alive(ctx context.Context, within time.Duration) bool {
 	g := s.group
 	alive, news := g.life.since(time.Now().Add(-heardRecently))
 	if alive {
@@ -66,13 +67,31 @@ func (s *Session) Alive(ctx context.Context) bool {
 			wg.Go(func() { _, _ = g.asker.hear(ctx, server, probe) })
 		}
 	}
+	return heard(ctx, news, within-catchUp) || heard(ctx, news, catchUp)
+}
+
+// catchUp is the last part of the time that a server has for a sign of life. It
+// is measured by a timer of its own: if the process was halted, for lack of a
+// processor, then answers have come meanwhile that nobody has read yet.
+const catchUp = 5 * time.Millisecond
+
+// heard waits for news. It returns false if there is none within the given time,
+// or ctx is done first.
+func heard(ctx context.Context, news <-chan struct{}, within time.Duration) bool {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
 	select {
 	case <-news:
 		return true
+	case <-timer.C:
+		return false
 	case <-ctx.Done():
 		return false
 	}
 }
+
+// probeInterval is the least time between two probes of the same servers.
+const probeInterval = 50 * time.Millisecond
 
 // probes tells whether this call of Alive should send questions: one of many
 // sessions is enough.
@@ -80,7 +99,7 @@ func (s *Session) probes() bool {
 	g := s.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if time.Since(g.probed) < time.Second {
+	if time.Since(g.probed) < probeInterval {
 		return false
 	}
 	g.probed = time.Now()

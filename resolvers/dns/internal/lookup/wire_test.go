@@ -25,19 +25,29 @@ type wireServer struct {
 func serve(t *testing.T, h dns.HandlerFunc) *wireServer {
 	t.Helper()
 	s := &wireServer{}
-	var lc net.ListenConfig
-	var lis net.Listener
-	pc, err := lc.ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err == nil {
-		lis, err = lc.Listen(t.Context(), "tcp", pc.LocalAddr().String())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, lis := listenBoth(t)
 	s.addr = lis.Addr().String()
 	run(t, &dns.Server{PacketConn: pc, Handler: counted(&s.udp, h)})
 	run(t, &dns.Server{Listener: lis, Handler: counted(&s.tcp, h)})
 	return s
+}
+
+// listenBoth listens at the same port over UDP and TCP.
+func listenBoth(t *testing.T) (pc net.PacketConn, lis net.Listener) {
+	t.Helper()
+	var lc net.ListenConfig
+	var err error
+	for range 100 {
+		if pc, err = lc.ListenPacket(t.Context(), "udp", "127.0.0.1:0"); err != nil {
+			break
+		}
+		if lis, err = lc.Listen(t.Context(), "tcp", pc.LocalAddr().String()); err == nil {
+			return pc, lis
+		}
+		_ = pc.Close() // somebody has the port
+	}
+	t.Fatal(err)
+	return nil, nil
 }
 
 func counted(n *atomic.Int64, h dns.HandlerFunc) dns.HandlerFunc {
