@@ -1,8 +1,9 @@
 # make help lists the targets. Every target works from a fresh clone.
 
-# Every module of the workspace but tools, whose dependencies stay apart.
+# Every module of the workspace. The dependencies of tools and e2e/coredns stay
+# apart.
 PACKAGES := ./... ./bench/... ./cmd/evenkeel/... ./conformance/... ./e2e/...
-MODULES  := . ./bench ./cmd/evenkeel ./conformance ./e2e ./tools
+MODULES  := . ./bench ./cmd/evenkeel ./conformance ./e2e ./e2e/coredns ./tools
 
 # The race detector needs a C compiler. Without one the tests still run.
 CC_FOUND := $(shell command -v $${CC:-cc} || command -v gcc)

@@ -15,8 +15,9 @@ func TestPluginsDragInOnlyTheirOwn(t *testing.T) {
 		"./balancers/pickfirst":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./balancers/v1adapter":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "golang.org/x/net/dns/"},
 		"./registry":             {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
-		"./resolvers/etcd":       {"github.com/hashicorp/"},
-		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "github.com/evenkeel-grpc/evenkeel/balancers/"},
+		"./resolvers/dns":        {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
+		"./resolvers/etcd":       {"github.com/hashicorp/", "github.com/miekg/"},
+		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "github.com/miekg/", "github.com/evenkeel-grpc/evenkeel/balancers/"},
 	} {
 		t.Run(pkg, func(t *testing.T) {
 			for _, d := range deps(t, pkg) {

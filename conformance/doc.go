@@ -1,5 +1,6 @@
-// Command conformance runs grpc-go's own tests with evenkeel's balancers in the
-// place of grpc-go's, and reports every test whose outcome changes.
+// Command conformance runs grpc-go's own tests with evenkeel's balancers and
+// resolvers in the place of grpc-go's, and reports every test whose outcome
+// changes.
 //
 // # Use
 //
@@ -12,7 +13,7 @@
 // each package's tests a file that imports the override, and runs the tests with
 // that file (a build tag) and without. -override=feed re-registers grpc-go's own
 // round_robin and pick_first behind scstate.Wrap; -override=plugins imports
-// evenkeel's plugins.
+// evenkeel's plugins, the resolver dns among them.
 //
 // # Guarantees
 //

@@ -39,7 +39,7 @@ func parseFlags(args []string, stderr io.Writer) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.StringVar(&c.override, "override", overrideFeed, "what replaces round_robin and pick_first: feed (grpc-go's own, wrapped by scstate) or plugins")
+	fs.StringVar(&c.override, "override", overrideFeed, "what replaces grpc-go's round_robin, pick_first and dns: feed (its own policies, wrapped by scstate) or plugins")
 	fs.BoolVar(&c.quick, "quick", false, "run the subset meant for every CI run (the default)")
 	fs.BoolVar(&c.full, "full", false, "run every package whose tests can notice")
 	fs.StringVar(&c.pattern, "run", "", "run only the tests that match, as in go test")

@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -23,16 +24,19 @@ const (
 	proofTest = "TestEvenkeelOverride"
 )
 
-// plugin is one row of the table of what can replace a policy of grpc-go's.
+// plugin is one row of the table of what can replace a policy or resolver of
+// grpc-go's.
 type plugin struct {
-	Name    string // in the service config
-	Builtin string // grpc-go's package, which registers the name
-	Import  string // ours
+	Name     string // in the service config, or the scheme
+	Builtin  string // grpc-go's package, which registers the name
+	Import   string // ours
+	Resolver bool   // or else it is a policy
 }
 
 var plugins = []plugin{
 	{Name: "pick_first", Builtin: grpcModule + "/balancer/pickfirst", Import: ourModule + "/balancers/pickfirst"},
 	{Name: "round_robin", Builtin: grpcModule + "/balancer/roundrobin", Import: ourModule + "/balancers/roundrobin"},
+	{Name: "dns", Builtin: grpcModule + "/internal/resolver/dns", Import: ourModule + "/resolvers/dns", Resolver: true},
 }
 
 // override is what takes the place of grpc-go's policies in one run.
@@ -41,12 +45,13 @@ type override struct {
 	Plugins []plugin // those overridden
 }
 
-// newOverride takes, for the plugins, those that the checkout has.
+// newOverride takes, for the plugins, those that the checkout has, and for the
+// feed the policies.
 func newOverride(kind, repo string) (*override, error) {
 	ov := &override{Kind: kind}
 	for _, p := range plugins {
 		dir := filepath.Join(repo, filepath.FromSlash(strings.TrimPrefix(p.Import, ourModule+"/")))
-		if files, _ := filepath.Glob(filepath.Join(dir, "*.go")); kind == overrideFeed || len(files) > 0 {
+		if files, _ := filepath.Glob(filepath.Join(dir, "*.go")); kind == overrideFeed && !p.Resolver || kind == overridePlugins && len(files) > 0 {
 			ov.Plugins = append(ov.Plugins, p)
 		}
 	}
@@ -66,6 +71,16 @@ func (o *override) String() string {
 
 // Feed is for the template.
 func (o *override) Feed() bool { return o.Kind == overrideFeed }
+
+// Policies are those of the plugins that are policies.
+func (o *override) Policies() []plugin { return o.only(false) }
+
+// Resolvers are those of the plugins that are no policies.
+func (o *override) Resolvers() []plugin { return o.only(true) }
+
+func (o *override) only(resolvers bool) []plugin {
+	return slices.DeleteFunc(slices.Clone(o.Plugins), func(p plugin) bool { return p.Resolver != resolvers })
+}
 
 // write generates the package that does the overriding into the copy.
 func (o *override) write(dir string) error {

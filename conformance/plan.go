@@ -23,6 +23,8 @@ var quick = []selection{
 		"./balancer/weightedroundrobin",
 		"./balancer/weightedtarget",
 		"./internal/balancergroup",
+		"./internal/resolver/delegatingresolver",
+		"./internal/resolver/dns",
 		"./internal/xds/balancer/clustermanager/...",
 		"./internal/xds/balancer/outlierdetection/...",
 		"./internal/xds/balancer/priority",

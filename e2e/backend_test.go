@@ -29,12 +29,17 @@ type backend struct {
 
 func startBackend(tb testing.TB) *backend {
 	tb.Helper()
+	return startBackendAt(tb, "127.0.0.1:0")
+}
+
+func startBackendAt(tb testing.TB, addr string, opts ...grpc.ServerOption) *backend {
+	tb.Helper()
 	var lc net.ListenConfig
-	lis, err := lc.Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	lis, err := lc.Listen(tb.Context(), "tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &backend{addr: lis.Addr().String(), server: grpc.NewServer(), health: health.NewServer()}
+	b := &backend{addr: lis.Addr().String(), server: grpc.NewServer(opts...), health: health.NewServer()}
 	healthpb.RegisterHealthServer(b.server, b.health)
 	served := make(chan struct{})
 	go func() {

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/evenkeel-grpc/evenkeel v0.0.0
 	github.com/google/go-cmp v0.7.0
+	github.com/miekg/dns v1.1.73
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.etcd.io/etcd/server/v3 v3.7.3
 	go.uber.org/goleak v1.3.0

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
 )
@@ -39,10 +40,22 @@ func (v *view) ReportError(err error) {
 	v.told = append(v.told, "error "+err.Error())
 }
 
+// ParseServiceConfig returns a config that no channel would take.
+func (v *view) ParseServiceConfig(string) *serviceconfig.ParseResult {
+	return &serviceconfig.ParseResult{}
+}
+
 func (v *view) calls() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.Clone(v.told)
+}
+
+// endpoints returns how many there are.
+func (v *view) endpoints() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.state.Endpoints)
 }
 
 // metadata returns that of the endpoint with the given address.

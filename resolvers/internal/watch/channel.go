@@ -16,10 +16,10 @@ type channel struct {
 	cfg   Config
 	grace *time.Timer // runs while an empty answer is held back
 
-	last     []resolver.Endpoint // the list that the channel goes by
-	reported string              // the error it was last told, "" since the last list
-	holding  bool                // whether the grace timer runs
-	detail   string              // that of the answer held back
+	last     resolver.State // what the channel goes by
+	reported string         // the error it was last told, "" since the last list
+	holding  bool           // whether the grace timer runs
+	detail   string         // that of the answer held back
 }
 
 func newChannel(cc resolver.ClientConn, cfg Config) *channel {
@@ -30,18 +30,26 @@ func newChannel(cc resolver.ClientConn, cfg Config) *channel {
 
 // answer passes on what the source found, or holds it back.
 func (c *channel) answer(s Snapshot) {
-	list := tidy(s.Endpoints)
+	list := tidy(s.Endpoints, c.cfg.Rank)
 	switch {
-	case len(list) > 0:
+	case len(list) > 0 || s.Attributes != nil:
 		c.release()
-		c.publish(list)
-	case len(c.last) > 0 && c.cfg.Grace > 0:
+		c.publish(resolver.State{
+			Endpoints:     list,
+			Addresses:     addresses(list),
+			ServiceConfig: s.ServiceConfig,
+			Attributes:    s.Attributes,
+		})
+	case c.good() && c.cfg.Grace > 0:
 		c.hold(s.Detail)
 		c.publish(c.last)
 	default:
 		c.empty(s.Detail)
 	}
 }
+
+// good tells whether the channel goes by something that is not empty.
+func (c *channel) good() bool { return len(c.last.Endpoints) > 0 || c.last.Attributes != nil }
 
 // failure reports that the source failed. The source has to confirm for a whole
 // grace period, without a gap, that there is nothing left.
@@ -63,7 +71,7 @@ func (c *channel) hold(detail string) {
 	}
 	c.holding = true
 	c.grace.Reset(c.cfg.Grace)
-	c.cfg.Logger.Warningf("%s: no endpoints; keeping the last %d for %v", c.cfg.Name, len(c.last), c.cfg.Grace)
+	c.cfg.Logger.Warningf("%s: no endpoints; keeping the last %d for %v", c.cfg.Name, len(c.last.Endpoints), c.cfg.Grace)
 }
 
 func (c *channel) release() {
@@ -71,28 +79,28 @@ func (c *channel) release() {
 	c.grace.Stop()
 }
 
-// publish makes list the channel's, unless it is already and no error has come
+// publish makes state the channel's, unless it is already and no error has come
 // between. A policy clears a resolver error only when it gets a list.
 //
 // What UpdateState returns is of no use: the source has nothing better to offer,
 // and grpc tells the user.
-func (c *channel) publish(list []resolver.Endpoint) {
-	if c.reported == "" && equal(list, c.last) {
+func (c *channel) publish(state resolver.State) {
+	if c.reported == "" && same(state, c.last) {
 		return
 	}
-	c.last = list
+	c.last = state
 	c.reported = ""
-	_ = c.cc.UpdateState(resolver.State{Endpoints: list, Addresses: addresses(list)})
+	_ = c.cc.UpdateState(state)
 }
 
 // empty takes the channel's list away, if it has one, and says why. Without one
 // the error alone does more: some policies forget an error when they then get an
 // empty list, and make up one of their own without a cause.
 func (c *channel) empty(detail string) {
-	if len(c.last) > 0 {
-		c.last = nil
+	if c.good() {
+		c.last = resolver.State{Endpoints: []resolver.Endpoint{}, ServiceConfig: c.last.ServiceConfig}
 		c.reported = ""
-		_ = c.cc.UpdateState(resolver.State{Endpoints: []resolver.Endpoint{}})
+		_ = c.cc.UpdateState(c.last)
 	}
 	text := "no endpoints"
 	if detail != "" {

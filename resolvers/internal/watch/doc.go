@@ -10,8 +10,8 @@
 // # Guarantees
 //
 // The watcher runs the source for ever and tells the channel what it answers:
-//   - lists are whole, sorted by address and free of duplicates, and the channel
-//     hears of a list only if it differs from the last one;
+//   - lists are whole, sorted and free of duplicates, and the channel hears of a
+//     list only if it, its service config or its attributes differ from the last;
 //   - while the source fails, the last good list stays;
 //   - an empty answer that follows a good list is held back for the grace
 //     period, [DefaultGrace] unless configured, because a registry that has just
@@ -28,9 +28,12 @@
 // each time up to [MaxBackoff], plus or minus half of it at random; a run that
 // answered and lasted MaxBackoff starts over with MinBackoff. ResolveNow cuts
 // the wait short, but two runs never start within [ResolveNowInterval] of each
-// other because of it. The first answer after a failure is passed on even if it
-// is the list that the channel already has: nothing else makes a policy forget
-// a resolver error.
+// other because of it. [Config] can change the three. A source that runs hears
+// of ResolveNow if it is a [Hastener]. One that may be long in answering can tell
+// early that it has no sign of an answer, as a [Herald].
+//
+// The first answer after a failure is passed on even if it is the list that the
+// channel already has: nothing else makes a policy forget a resolver error.
 //
 // # Concurrency
 //

@@ -8,18 +8,24 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// tidy returns list sorted by address, without endpoints that have no address
-// and with the first of those that have the same ones, in whatever order. That
-// is also what grpc takes for the same endpoint.
-func tidy(list []resolver.Endpoint) []resolver.Endpoint {
+// tidy returns list sorted by rank, if there is one, and address, without
+// endpoints that have no address and with the first of those that have the same
+// ones, in whatever order. That is also what grpc takes for the same endpoint.
+func tidy(list []resolver.Endpoint, rank func(resolver.Endpoint) float64) []resolver.Endpoint {
 	keyed := make([]keyedEndpoint, 0, len(list))
 	for _, e := range list {
 		if len(e.Addresses) > 0 {
-			keyed = append(keyed, keyedEndpoint{key(e.Addresses), e})
+			keyed = append(keyed, keyedEndpoint{key(e.Addresses), 0, e})
 		}
 	}
 	slices.SortStableFunc(keyed, func(a, b keyedEndpoint) int { return cmp.Compare(a.key, b.key) })
 	keyed = slices.CompactFunc(keyed, func(a, b keyedEndpoint) bool { return a.key == b.key })
+	if rank != nil {
+		for i := range keyed {
+			keyed[i].rank = rank(keyed[i].Endpoint)
+		}
+		slices.SortStableFunc(keyed, func(a, b keyedEndpoint) int { return cmp.Compare(a.rank, b.rank) })
+	}
 
 	tidied := make([]resolver.Endpoint, len(keyed))
 	for i, k := range keyed {
@@ -29,7 +35,8 @@ func tidy(list []resolver.Endpoint) []resolver.Endpoint {
 }
 
 type keyedEndpoint struct {
-	key string
+	key  string
+	rank float64
 	resolver.Endpoint
 }
 
@@ -44,6 +51,11 @@ func key(addrs []resolver.Address) string {
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\x00")
+}
+
+// same tells whether a channel could notice the difference between two states.
+func same(a, b resolver.State) bool {
+	return equal(a.Endpoints, b.Endpoints) && a.ServiceConfig == b.ServiceConfig && a.Attributes.Equal(b.Attributes)
 }
 
 // equal tells whether a channel could notice the difference between two tidied
