@@ -79,6 +79,7 @@ func TestServiceConfigAndAttributesGoWithTheList(t *testing.T) {
 		attrs := attributes.New("k", "v")
 		answer := func(shown string, sc *serviceconfig.ParseResult, a *attributes.Attributes) {
 			src.steps <- step{answer: watch.Snapshot{Endpoints: endpoints(shown), ServiceConfig: sc, Attributes: a}}
+			synctest.Wait()
 		}
 		check := func(sc *serviceconfig.ParseResult, a *attributes.Attributes) {
 			t.Helper()
@@ -157,4 +158,3 @@ func TestConfiguredWaits(t *testing.T) {
 }
 
 var _ watch.Hastener = (*pollingSource)(nil)
-
