@@ -40,7 +40,7 @@ func Example_malformedTarget() {
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	fmt.Println(err)
 	// Output:
-	// evenkeel: target "etcd://10.0.0.1:2379,10.0.0.2:2379/services/payments?garce=xxxxx": etcd: unknown parameter "garce" (did you mean "grace"? known: grace)
+	// evenkeel: target "etcd://10.0.0.1:2379,10.0.0.2:2379/services/payments?garce=xxxxx": etcd: unknown parameter "garce" (did you mean "grace"? known: ca-file, cert-file, client, config-key, dial-timeout, format, grace, key, key-file, namespace, page, password-file, server-name, user)
 }
 
 // TLS, a user and a password are the client's affair.

@@ -50,9 +50,11 @@ func TestBuildAndCheckTargetReject(t *testing.T) {
 		want    string
 	}{
 		{"a malformed target", none, "etcd://h:2379/", `etcd: target "etcd://h:2379/": no key prefix`},
-		{"no host and no client", none, "etcd:///x", `etcd: target "etcd:///x": no host and no client (want etcd://host:port/prefix, or a builder from NewBuilder with WithClient)`},
+		{"no host and no client", none, "etcd:///x", `etcd: target "etcd:///x": no host and no client (want etcd://host:port/prefix, a builder from NewBuilder with WithClient, or the parameter client)`},
 		{"a nil client", etcd.NewBuilder(etcd.WithClient(nil)), "etcd:///x", "no host and no client"},
-		{"a host and a client", one, "etcd://h:2379/x", "hosts in the target and a client from WithClient"},
+		{"two clients", one, "etcd:///x?client=main", "hosts or the parameter client in the target, and a client from WithClient"},
+		{"a client of nobody", none, "etcd:///x?client=main", `no client "main" (registered through RegisterClient: none)`},
+		{"a host and a client", one, "etcd://h:2379/x", "hosts or the parameter client in the target, and a client from WithClient"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.builder.Build(target(t, tt.target), nil, resolver.BuildOptions{})
@@ -63,7 +65,8 @@ func TestBuildAndCheckTargetReject(t *testing.T) {
 			if !ok {
 				t.Fatalf("%T does not check targets", tt.builder)
 			}
-			want := strings.Replace(err.Error(), fmt.Sprintf("target %q: ", tt.target), "", 1)
+			shown, _, _ := strings.Cut(tt.target, "?") // parameters are not
+			want := strings.Replace(err.Error(), fmt.Sprintf("target %q: ", shown), "", 1)
 			if checked := checker.CheckTarget(target(t, tt.target)); checked == nil || checked.Error() != want {
 				t.Errorf("CheckTarget(%s) = %v, want %s", tt.target, checked, want)
 			}

@@ -57,6 +57,10 @@ func (c *channel) configured(a *answer) resolver.State {
 	if c.parsed == nil || c.parsedJSON != a.configJSON {
 		c.parsedJSON = a.configJSON
 		c.parsed = c.cc.ParseServiceConfig(a.configJSON)
+		if c.parsed.Err != nil {
+			// A channel that has a good config goes on with it, and says nothing.
+			c.cfg.Logger.Warningf("%s: service config: %v", c.cfg.Name, c.parsed.Err)
+		}
 	}
 	state.ServiceConfig = c.parsed
 	return state
