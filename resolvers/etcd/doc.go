@@ -1,4 +1,5 @@
-// Package etcd is a resolver that follows the endpoints of a service in etcd.
+// Package etcd is a resolver that follows the endpoints of a service in etcd, and
+// keeps a server registered there.
 //
 // # Use
 //
@@ -24,6 +25,8 @@
 // or what go-zero, kratos, kitex or go-micro write; each value tells. A policy
 // finds the rest through [Metadata] and [Weight].
 //
+// A server keeps its entry with [Register].
+//
 // # Guarantees
 //
 // The prefix is read at one revision, linearizably, and watched from the next one
@@ -46,6 +49,8 @@
 // the time on each failure in a row, up to 16 s.
 //
 // An entry that is malformed is skipped and logged once.
+//
+// A registration is repaired for ever as well: its [Status] tells how it is.
 //
 // # Concurrency
 //

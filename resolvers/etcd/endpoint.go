@@ -47,13 +47,39 @@ func Weight(e resolver.Endpoint) (uint32, bool) {
 	return w, w > 0
 }
 
-// one makes the endpoint of an address, in a slice for those who return several.
-// A weight of 0 is none.
-func one(addr string, meta json.RawMessage, w uint32) ([]resolver.Endpoint, error) {
+// maxAttrs bounds how many attributes are remembered.
+const maxAttrs = 1000
+
+// one makes the endpoint of an address whose weight is in its metadata, if
+// anywhere.
+func (r reader) one(addr string, meta json.RawMessage) ([]resolver.Endpoint, error) {
+	if attrs, ok := r.attrs[string(meta)]; ok {
+		return endpoint(addr, attrs)
+	}
+	attrs, err := newAttributes(meta, weightIn(meta))
+	if err != nil {
+		return nil, err
+	}
+	if r.attrs != nil {
+		if len(r.attrs) == maxAttrs {
+			clear(r.attrs)
+		}
+		r.attrs[string(meta)] = attrs
+	}
+	return endpoint(addr, attrs)
+}
+
+// endpoint is in a slice because some values have several.
+func endpoint(addr string, attrs *attributes.Attributes) ([]resolver.Endpoint, error) {
 	if err := checkAddr(addr); err != nil {
 		return nil, err
 	}
-	e := resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}}
+	return []resolver.Endpoint{{Addresses: []resolver.Address{{Addr: addr}}, Attributes: attrs}}, nil
+}
+
+// newAttributes returns nil if there is neither metadata nor a weight above 0.
+func newAttributes(meta json.RawMessage, w uint32) (*attributes.Attributes, error) {
+	var e resolver.Endpoint
 	if isSet(meta) {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, meta); err != nil {
@@ -64,12 +90,12 @@ func one(addr string, meta json.RawMessage, w uint32) ([]resolver.Endpoint, erro
 	if w > 0 {
 		e = weight.Set(e, weight.EndpointInfo{Weight: w})
 	}
-	return []resolver.Endpoint{e}, nil
+	return e.Attributes, nil
 }
 
 // weightIn returns the weight in a metadata, 0 if there is none.
 func weightIn(meta json.RawMessage) uint32 {
-	if len(meta) == 0 || meta[0] != '{' {
+	if len(meta) == 0 || meta[0] != '{' || !bytes.Contains(meta, []byte(`"weight"`)) {
 		return 0
 	}
 	var has struct{ Weight json.RawMessage }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -34,6 +35,10 @@ var errForeign = errors.New("an entry of another service")
 type reader struct {
 	format format
 	prefix string
+
+	// attrs has what was made of a metadata: most services have few of them. nil
+	// means that each is made anew.
+	attrs map[string]*attributes.Attributes
 }
 
 // read returns the endpoints in a value: most formats have one. The error is
@@ -48,22 +53,28 @@ func (r reader) read(value []byte) ([]resolver.Endpoint, error) {
 	}
 	switch f {
 	case formatGoZero:
-		return one(string(value), nil, 0)
+		return r.one(string(value), nil)
 	case formatKratos:
-		return readKratos(value, r.prefix)
+		return r.readKratos(value)
 	case formatKitex:
 		return readKitex(value)
 	case formatGoMicro:
-		return readGoMicro(value, r.prefix)
+		return r.readGoMicro(value)
 	default:
-		return readEtcd(value)
+		return r.readEtcd(value)
 	}
 }
+
+// officialStart begins what the official package writes, and nothing else.
+var officialStart = []byte(`{"Op":`)
 
 // detect tells the format by the members that the others do not have.
 func detect(value []byte) (format, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")) {
 		return formatGoZero, nil
+	}
+	if bytes.HasPrefix(value, officialStart) {
+		return formatEtcd, nil
 	}
 	var has struct{ Addr, Nodes, Endpoints, Address json.RawMessage }
 	if err := json.Unmarshal(value, &has); err != nil {

@@ -3,9 +3,11 @@ package etcd
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/experimental/balancer/weight"
 	"google.golang.org/grpc/resolver"
 )
@@ -90,7 +92,7 @@ func TestRead(t *testing.T) {
 	} {
 		for _, f := range []format{tt.format, formatAuto} {
 			t.Run(tt.name+"/"+f.String(), func(t *testing.T) {
-				list, err := reader{f, "/micro/registry/helloworld/"}.read([]byte(tt.value))
+				list, err := reader{format: f, prefix: "/micro/registry/helloworld/"}.read([]byte(tt.value))
 				if err != nil {
 					t.Fatalf("read(%s): %v", tt.value, err)
 				}
@@ -121,7 +123,7 @@ func TestReadRejects(t *testing.T) {
 		{"truncated JSON", formatAuto, `{"Addr":"a:1"`, `want JSON such as {"Addr":"10.0.0.1:9000"}, or host:port`},
 		{"JSON of another shape", formatAuto, `[]`, "want host:port"},
 		{"two values", formatAuto, `{"Addr":"a:1"}{}`, "want JSON"},
-		{"JSON of nobody", formatAuto, `{"Op":0}`, `no "Addr", "nodes", "endpoints" or "address"`},
+		{"JSON of nobody", formatAuto, `{"op":0}`, `no "Addr", "nodes", "endpoints" or "address"`},
 		{"a bare address", formatEtcd, `10.0.0.1:9000`, "want JSON"},
 		{"no address", formatEtcd, `{"Op":0}`, `no "Addr"`},
 		{"null", formatEtcd, `null`, `no "Addr"`},
@@ -140,7 +142,7 @@ func TestReadRejects(t *testing.T) {
 		{"kratos for go-micro", formatGoMicro, kratos1, `no "nodes"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			list, err := reader{tt.format, "helloworld/"}.read([]byte(tt.value))
+			list, err := reader{format: tt.format, prefix: "helloworld/"}.read([]byte(tt.value))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("read(%s) = %v, %v, want %s", tt.value, list, err, tt.want)
 			}
@@ -164,14 +166,14 @@ func TestEntriesOfOtherServices(t *testing.T) {
 			`{"name":"` + tt.name + `","endpoints":["grpc://a:1"]}`,
 			`{"name":"` + tt.name + `","nodes":[{"address":"a:1"}]}`,
 		} {
-			_, err := reader{formatAuto, tt.prefix}.read([]byte(value))
+			_, err := reader{prefix: tt.prefix}.read([]byte(value))
 			if errors.Is(err, errForeign) != tt.foreign || (err != nil) != tt.foreign {
 				t.Errorf("read(%s) under %s: %v, want foreign %v", value, tt.prefix, err, tt.foreign)
 			}
 		}
 	}
 	// In its keys go-micro writes a dash for a slash.
-	if _, err := (reader{formatAuto, "/micro/registry/a-b/"}).read([]byte(`{"name":"a/b","nodes":[{"address":"a:1"}]}`)); err != nil {
+	if _, err := (reader{prefix: "/micro/registry/a-b/"}).read([]byte(`{"name":"a/b","nodes":[{"address":"a:1"}]}`)); err != nil {
 		t.Errorf("a service of go-micro with a slash in its name: %v", err)
 	}
 }
@@ -231,6 +233,31 @@ func TestMetadataCompares(t *testing.T) {
 	}
 }
 
+func TestEqualMetadataIsKeptOnce(t *testing.T) {
+	r := reader{attrs: make(map[string]*attributes.Attributes)}
+	read := func(value string) *attributes.Attributes {
+		t.Helper()
+		list, err := r.read([]byte(value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0].Attributes
+	}
+	first := read(officialMeta)
+	if again := read(officialMeta); again != first {
+		t.Errorf("attributes of the same metadata: %p and %p, want one", first, again)
+	}
+	for i := range 3 * maxAttrs {
+		read(fmt.Sprintf(`{"Addr":"a:1","Metadata":%d}`, i))
+	}
+	if n := len(r.attrs); n > maxAttrs {
+		t.Errorf("attributes that are remembered: %d, want %d at most", n, maxAttrs)
+	}
+	if again := read(officialMeta); !again.Equal(first) {
+		t.Errorf("attributes after they were forgotten: %v, want %v", again, first)
+	}
+}
+
 // FuzzRead checks that what read accepts in any format means the same when the
 // official package writes it.
 func FuzzRead(f *testing.F) {
@@ -243,7 +270,7 @@ func FuzzRead(f *testing.F) {
 		if i < 0 || i >= len(formatNames) {
 			t.Skip()
 		}
-		list, err := reader{format(i), "helloworld/"}.read(value)
+		list, err := reader{format: format(i), prefix: "helloworld/"}.read(value)
 		if err != nil {
 			return
 		}
@@ -274,4 +301,20 @@ func FuzzRead(f *testing.F) {
 // validUTF8 tells whether JSON can hold the address of e.
 func validUTF8(e resolver.Endpoint) bool {
 	return strings.ToValidUTF8(e.Addresses[0].Addr, "") == e.Addresses[0].Addr
+}
+
+// BenchmarkRead is most of what it costs to follow a key.
+func BenchmarkRead(b *testing.B) {
+	for name, value := range map[string]string{
+		"etcd": officialPlain, "etcd-weight": officialMeta, "go-zero": goZero1, "kratos": kratos1, "kitex": kitex1, "go-micro": goMicro1,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := (reader{prefix: "helloworld/"}).read([]byte(value)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

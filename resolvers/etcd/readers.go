@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-func readEtcd(value []byte) ([]resolver.Endpoint, error) {
+func (r reader) readEtcd(value []byte) ([]resolver.Endpoint, error) {
 	var entry struct {
 		Addr     string
 		Metadata json.RawMessage
@@ -21,11 +21,11 @@ func readEtcd(value []byte) ([]resolver.Endpoint, error) {
 	if entry.Addr == "" {
 		return nil, errors.New(`no "Addr"`)
 	}
-	return one(entry.Addr, entry.Metadata, weightIn(entry.Metadata))
+	return r.one(entry.Addr, entry.Metadata)
 }
 
 // readKratos takes the endpoint for gRPC of those that an instance has.
-func readKratos(value []byte, prefix string) ([]resolver.Endpoint, error) {
+func (r reader) readKratos(value []byte) ([]resolver.Endpoint, error) {
 	var entry struct {
 		Name      string
 		Metadata  json.RawMessage
@@ -34,7 +34,7 @@ func readKratos(value []byte, prefix string) ([]resolver.Endpoint, error) {
 	if err := json.Unmarshal(value, &entry); err != nil {
 		return nil, malformedJSON(err)
 	}
-	if !belongs(prefix, entry.Name) {
+	if !belongs(r.prefix, entry.Name) {
 		return nil, errForeign
 	}
 	for _, scheme := range []string{"grpc://", "grpcs://"} {
@@ -46,7 +46,7 @@ func readKratos(value []byte, prefix string) ([]resolver.Endpoint, error) {
 			if err != nil {
 				return nil, fmt.Errorf("endpoint %q: want %shost:port", e, scheme)
 			}
-			return one(u.Host, entry.Metadata, weightIn(entry.Metadata))
+			return r.one(u.Host, entry.Metadata)
 		}
 	}
 	return nil, fmt.Errorf("endpoints %q: want one that begins with grpc:// or grpcs://", entry.Endpoints)
@@ -72,11 +72,15 @@ func readKitex(value []byte) ([]resolver.Endpoint, error) {
 	if w == 0 {
 		w = kitexWeight
 	}
-	return one(entry.Address, entry.Tags, w)
+	attrs, err := newAttributes(entry.Tags, w)
+	if err != nil {
+		return nil, err
+	}
+	return endpoint(entry.Address, attrs)
 }
 
 // readGoMicro returns an endpoint for each node.
-func readGoMicro(value []byte, prefix string) ([]resolver.Endpoint, error) {
+func (r reader) readGoMicro(value []byte) ([]resolver.Endpoint, error) {
 	var entry struct {
 		Name  string
 		Nodes []struct {
@@ -88,12 +92,12 @@ func readGoMicro(value []byte, prefix string) ([]resolver.Endpoint, error) {
 		return nil, malformedJSON(err)
 	}
 	// In keys go-micro writes a "-" for a "/" in the name.
-	if !belongs(prefix, strings.ReplaceAll(entry.Name, "/", "-")) && !belongs(prefix, entry.Name) {
+	if !belongs(r.prefix, strings.ReplaceAll(entry.Name, "/", "-")) && !belongs(r.prefix, entry.Name) {
 		return nil, errForeign
 	}
 	var all []resolver.Endpoint
 	for _, n := range entry.Nodes {
-		e, err := one(n.Address, n.Metadata, weightIn(n.Metadata))
+		e, err := r.one(n.Address, n.Metadata)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -46,7 +47,9 @@ func newSource(p place, client *clientv3.Client) *source {
 	return &source{
 		place:  p,
 		client: client,
-		mirror: mirror{table: newTable(reader{format: p.format, prefix: p.prefix})},
+		mirror: mirror{table: newTable(reader{
+			format: p.format, prefix: p.prefix, attrs: make(map[string]*attributes.Attributes),
+		})},
 	}
 }
 
