@@ -39,19 +39,32 @@ func TestEtcdDownAtStart(t *testing.T) {
 
 // An RPC that waits gets all of its time, and then the cause.
 func TestEtcdDownAtStartAndAnRPCThatWaits(t *testing.T) {
-	const deadline = 200 * time.Millisecond
-	cc := dial(t, "etcd://"+freeAddr(t)+"/x")
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	defer cancel()
-	began := time.Now()
-	_, err := call(ctx, cc, grpc.WaitForReady(true))
-	took := time.Since(began)
-	t.Logf("the RPC failed after %v: %v", took, err)
-	if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "connection refused") {
-		t.Errorf("RPC that waits while etcd is down = %v, want DeadlineExceeded with the cause", err)
-	}
-	if took < deadline-20*time.Millisecond || *full && took > deadline+20*time.Millisecond {
-		t.Errorf("the RPC took %v, want %v", took, deadline)
+	s := startEtcd(t)
+	silent := startProxies(t, s.addr)
+	silent.blackHole(t)
+	for _, tt := range []struct{ name, addr, want string }{
+		{"refusing", freeAddr(t), "connection refused"},
+		{"silent", silent.hosts(), "no answer yet"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			const deadline = 200 * time.Millisecond
+			cc := dial(t, "etcd://"+tt.addr+"/x")
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			began := time.Now()
+			_, err := call(ctx, cc, grpc.WaitForReady(true))
+			took := time.Since(began)
+			t.Logf("the RPC failed after %v: %v", took, err)
+			if status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("RPC that waits while etcd is down = %v, want DeadlineExceeded", err)
+			}
+			if took < deadline-20*time.Millisecond {
+				t.Errorf("the RPC took %v, want %v", took, deadline)
+			}
+			if *full && (took > deadline+20*time.Millisecond || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("the RPC ended after %v with %v, want %v and %q", took, err, deadline, tt.want)
+			}
+		})
 	}
 }
 

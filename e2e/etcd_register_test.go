@@ -123,22 +123,24 @@ func TestEtcdRegistrationIsRepaired(t *testing.T) {
 			s.start(t)
 		}},
 	} {
-		mu.Lock()
-		seen = nil
-		mu.Unlock()
-		tt.do()
-		eventually(t, tt.name+": the entry again", func() bool {
-			return stored(t, c, "x/1") == want && r.Status().State == etcd.Registered
-		})
-		eventually(t, tt.name+": registered after a failure", func() bool {
+		t.Run(tt.name, func(t *testing.T) {
 			mu.Lock()
-			defer mu.Unlock()
-			failed := slices.IndexFunc(seen, func(s etcd.Status) bool { return s.State == etcd.Retrying && s.Err != nil })
-			return failed >= 0 && seen[len(seen)-1].State == etcd.Registered && seen[len(seen)-1].Err == nil
+			seen = nil
+			mu.Unlock()
+			t.Cleanup(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				t.Logf("statuses: %+v", seen)
+			})
+			tt.do()
+			eventually(t, "the entry is there again, after a failure that was told", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				failed := slices.IndexFunc(seen, func(s etcd.Status) bool { return s.State == etcd.Retrying && s.Err != nil })
+				last := r.Status()
+				return failed >= 0 && last.State == etcd.Registered && last.Err == nil && stored(t, c, "x/1") == want
+			})
 		})
-		mu.Lock()
-		t.Logf("%s: %+v", tt.name, seen)
-		mu.Unlock()
 	}
 	// The lease is the entry's, and lives on.
 	time.Sleep(2 * reg.TTL)
@@ -158,7 +160,9 @@ func TestEtcdRegistrationBeforeEtcdIsThere(t *testing.T) {
 		s := r.Status()
 		return s.State == etcd.Retrying && s.Err != nil
 	})
-	t.Log(r.Status().Err)
+	if got := r.Status().Err.Error(); !strings.Contains(got, "no connection to etcd") {
+		t.Errorf("error before etcd is there = %s, want that there is no connection", got)
+	}
 	s.start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -183,6 +187,7 @@ func TestEtcdCrashedBackend(t *testing.T) {
 	waitForBackends(t, cc, a, b)
 	load := startTraffic(t, cc)
 
+	eventually(t, "traffic on the backend", func() bool { return !load.lastOn(b.addr).IsZero() })
 	crashed := time.Now() // but for its port, so that RPCs there can be seen
 	theirs.blackHole(t)
 	eventually(t, "a second without RPCs on the crashed backend", func() bool {

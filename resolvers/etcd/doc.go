@@ -41,7 +41,8 @@
 //
 // # Failure
 //
-// Nothing that etcd does ends the discovery. When the prefix cannot be read, the
+// If there is no connection after 185 ms, RPCs hear that, lest they wait for the
+// first list without a cause. Nothing that etcd does ends the discovery. When the prefix cannot be read, the
 // connection breaks, or the watch ends for any reason, the channel hears why and
 // keeps its endpoints. The watch is resumed where it was, or, if etcd has forgotten
 // what came since or has another history, the prefix is read again. The waits are

@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/connectivity"
 )
 
 const (
@@ -141,6 +142,10 @@ func (k *keeper) keep(ctx context.Context) error {
 // guard returns when something has happened to the entry, or nil if it is not
 // wanted any more. Until then it writes what is wanted.
 func (k *keeper) guard(ctx context.Context, alive <-chan *clientv3.LeaseKeepAliveResponse, events clientv3.WatchChan) error {
+	// The client has a deadline of its own, which may be later than the TTL.
+	ttl := time.Duration(k.ttl) * time.Second
+	expiry := time.NewTimer(ttl)
+	defer expiry.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,6 +163,9 @@ func (k *keeper) guard(ctx context.Context, alive <-chan *clientv3.LeaseKeepAliv
 			if !ok {
 				return errLeaseLost
 			}
+			expiry.Reset(ttl)
+		case <-expiry.C:
+			return errLeaseLost
 		case resp, ok := <-events:
 			if err := k.check(resp, ok); err != nil {
 				return err
@@ -190,7 +198,7 @@ func (k *keeper) put(ctx context.Context, value string) error {
 	defer cancel()
 	if k.lease == 0 {
 		if err := k.grant(ctx); err != nil {
-			return fmt.Errorf("asking for a lease: %w", reason(err))
+			return fmt.Errorf("asking for a lease: %w", k.cause(err))
 		}
 	}
 	resp, err := k.client.Put(ctx, k.key, value, clientv3.WithLease(k.lease))
@@ -198,10 +206,20 @@ func (k *keeper) put(ctx context.Context, value string) error {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
 		return err
 	case err != nil:
-		return fmt.Errorf("writing: %w", reason(err))
+		return fmt.Errorf("writing: %w", k.cause(err))
 	}
 	k.revision = resp.Header.Revision
 	return nil
+}
+
+// cause is the reason for an error. The client repeats requests by itself until
+// their time is up, and does not tell why it had to.
+func (k *keeper) cause(err error) error {
+	conn := k.client.ActiveConnection()
+	if errors.Is(err, context.DeadlineExceeded) && conn != nil && conn.GetState() != connectivity.Ready {
+		return errors.New("no connection to etcd")
+	}
+	return reason(err)
 }
 
 // grant asks for a lease. When ctx is done it still waits for the answer for a
@@ -249,7 +267,7 @@ func (k *keeper) remove(ctx context.Context) error {
 	defer cancel()
 	_, err := k.lessor.Revoke(ctx, k.lease)
 	if err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		return fmt.Errorf("removing: %w", reason(err))
+		return fmt.Errorf("removing: %w", k.cause(err))
 	}
 	k.lease = 0
 	return nil

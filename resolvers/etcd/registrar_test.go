@@ -176,6 +176,27 @@ func TestLostLeaseIsGrantedAnew(t *testing.T) {
 	})
 }
 
+// The client of etcd would wait for its dial timeout as well.
+func TestLeaseThatNobodyConfirmsIsLostAfterItsTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeRegistry()
+		r, _ := enter(t, f, payments)
+		f.expect(t, "grant", putPayments)
+		time.Sleep(6 * time.Second)
+		f.leases[f.last] <- &clientv3.LeaseKeepAliveResponse{}
+		time.Sleep(defaultTTL - time.Nanosecond)
+		synctest.Wait()
+		if s := r.Status(); s.State != Registered {
+			t.Errorf("status within the TTL = %+v, want registered", s)
+		}
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if s := r.Status(); s.State != Retrying || !errors.Is(s.Err, errLeaseLost) {
+			t.Errorf("status after the TTL = %+v, want retrying because the lease is lost", s)
+		}
+	})
+}
+
 func TestRepairWaitsLongerAndLongerWithJitter(t *testing.T) {
 	third := map[time.Duration]bool{}
 	for range 10 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -24,18 +25,27 @@ const (
 	minTimeout = time.Second
 	maxTimeout = 16 * time.Second
 
+	// signTimeout is when RPCs that wait for the first list hear that there is no
+	// connection yet. Few have a deadline before it, few connections take longer.
+	signTimeout = 185 * time.Millisecond
+
 	// maxBackoff is short because a client that cannot reach etcd costs etcd
 	// nothing, and one that can should be up to date at once.
 	maxBackoff = time.Second
 )
 
-var _ watch.Source = (*source)(nil)
+var (
+	_ watch.Source = (*source)(nil)
+	_ watch.Herald = (*source)(nil)
+)
 
 // source follows one key prefix, and the key of a service config if there is one.
 type source struct {
 	// Set by newSource, then read-only.
 	place  place
 	client *clientv3.Client // the program's; nil if hosts say where to connect
+
+	connected atomic.Bool // whether there ever was a connection
 
 	// Owned by Run.
 	failures int // runs in a row that did not get as far as a watch
@@ -65,8 +75,24 @@ func (s *source) Run(ctx context.Context, publish func(watch.Snapshot)) error {
 	if err := s.connect(ctx, client.ActiveConnection(), timeout); err != nil {
 		return err
 	}
+	s.connected.Store(true)
 	r := &run{source: s, client: client, timeout: timeout, publish: publish}
 	return r.sync(ctx)
+}
+
+// Early gives RPCs with a short deadline a cause if etcd is silent.
+func (s *source) Early(ctx context.Context) error {
+	timer := time.NewTimer(signTimeout)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+	}
+	if s.connected.Load() {
+		return nil
+	}
+	return errors.New("connecting to etcd: no answer yet")
 }
 
 // dial returns the client to use, and a function to call when it is not needed

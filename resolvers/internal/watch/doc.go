@@ -30,7 +30,8 @@
 // answered and lasted MaxBackoff starts over with MinBackoff. ResolveNow cuts
 // the wait short, but two runs never start within [ResolveNowInterval] of each
 // other because of it. [Config] can change the three. A source that runs hears
-// of ResolveNow if it is a [Hastener].
+// of ResolveNow if it is a [Hastener]. One that may be long in answering can tell
+// early that it has no sign of an answer, as a [Herald].
 //
 // The first answer after a failure is passed on even if it is the list that the
 // channel already has: nothing else makes a policy forget a resolver error.

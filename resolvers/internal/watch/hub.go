@@ -23,10 +23,13 @@ type hub struct {
 
 	// Owned by the goroutine.
 	retry    *backoff.ExponentialBackOff
-	answered bool // whether the current or last run published anything
+	answered bool               // whether the current or last run published anything
+	ran      bool               // whether there was a run before this one
+	hush     context.CancelFunc // ends the source's Early
 
 	mu       sync.Mutex // guards the fields below
 	running  bool       // whether the source runs, as opposed to waiting to
+	settled  bool       // whether there was an answer or a failure
 	latest   news       // what a new watcher begins with
 	watchers map[*Watcher]struct{}
 }
@@ -47,6 +50,7 @@ func newHub(src Source, cfg Config) *hub {
 			Multiplier:          2,
 			RandomizationFactor: 0.5,
 		},
+		hush:     func() {},
 		watchers: make(map[*Watcher]struct{}),
 	}
 	go h.loop(ctx)
@@ -78,9 +82,11 @@ func (h *hub) remove(w *Watcher) {
 // answer is what the source publishes through.
 func (h *hub) answer(s Snapshot) {
 	h.answered = true
+	h.hush()
 	a := newAnswer(s, h.rank)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.settled = true
 	h.latest = news{answer: a}
 	for w := range h.watchers {
 		w.post(func(n *news) { n.answered(a) })
@@ -90,6 +96,11 @@ func (h *hub) answer(s Snapshot) {
 func (h *hub) failure(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.failureLocked(err)
+}
+
+func (h *hub) failureLocked(err error) {
+	h.settled = true
 	h.latest.failed(err)
 	for w := range h.watchers {
 		w.post(func(n *news) { n.failed(err) })
@@ -139,10 +150,43 @@ func (h *hub) run(ctx context.Context) error {
 	h.setRunning(true)
 	defer h.setRunning(false)
 	h.answered = false
+	end := h.herald(ctx)
+	defer end()
 	if err := h.src.Run(ctx, h.answer); err != nil {
 		return err
 	}
 	return errEnded
+}
+
+// herald runs the source's Early, if it has one and this is the first run. It
+// returns a function that ends it.
+func (h *hub) herald(ctx context.Context) (end func()) {
+	s, ok := h.src.(Herald)
+	if !ok || h.ran {
+		return func() {}
+	}
+	h.ran = true
+	ctx, cancel := context.WithCancel(ctx)
+	h.hush = cancel
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.Early(ctx); err != nil && ctx.Err() == nil {
+			h.early(err)
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// early is a failure that is no news any more once there is an answer.
+func (h *hub) early(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.settled {
+		h.failureLocked(err)
+	}
 }
 
 // setRunning also forgets a ResolveNow that has been heard.

@@ -1,6 +1,7 @@
 package watch_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -158,3 +159,57 @@ func TestConfiguredWaits(t *testing.T) {
 }
 
 var _ watch.Hastener = (*pollingSource)(nil)
+
+// hasty is a source that has an error before its answer.
+type hasty struct {
+	*fakeSource
+	after time.Duration
+	ended int // calls of Early
+}
+
+func (s *hasty) Early(ctx context.Context) error {
+	defer func() { s.ended++ }()
+	select {
+	case <-time.After(s.after):
+		return errors.New("no sign of life")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestEarlyErrorIsReportedIfThereIsNoAnswerYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &hasty{fakeSource: newFakeSource(), after: time.Second}
+		_, cc := start(t, src)
+		time.Sleep(time.Second)
+		expect(t, cc, "error fake: x: no sign of life")
+		src.answers("a")
+		expect(t, cc, "list a")
+	})
+}
+
+func TestEarlyEndsWithTheFirstAnswerOrFailure(t *testing.T) {
+	for name, first := range map[string]func(*hasty){
+		"answer":  func(s *hasty) { s.answers("a") },
+		"failure": func(s *hasty) { s.fails("down") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := &hasty{fakeSource: newFakeSource(), after: time.Second}
+				_, cc := start(t, src)
+				first(src)
+				if src.ended != 1 {
+					t.Error("Early still runs")
+				}
+				cc.take()
+				time.Sleep(time.Minute)
+				src.answers("b")
+				src.fails("down")
+				expect(t, cc, "list b", "error fake: x: down")
+				if src.ended != 1 {
+					t.Errorf("Early ran %d times, want once", src.ended)
+				}
+			})
+		})
+	}
+}

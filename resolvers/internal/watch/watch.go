@@ -56,6 +56,15 @@ type Hastener interface {
 	ResolveNow()
 }
 
+// Herald is a source that notices early that its answer may never come.
+type Herald interface {
+	// Early runs at the same time as the first Run. The error that it returns
+	// goes to the channel if there is neither an answer nor a failure by then;
+	// nil does nothing. It returns promptly once ctx is done, which is when
+	// there is one.
+	Early(ctx context.Context) error
+}
+
 // Snapshot is one whole answer of a source.
 type Snapshot struct {
 	// Endpoints may be in any order; sorted by address is cheapest. Of several
