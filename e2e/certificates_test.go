@@ -31,7 +31,7 @@ func newCertificates(tb testing.TB) *certificates {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	authorityKey := newKey(tb)
+	authorityKey := newSigner(tb)
 	c := &certificates{pool: x509.NewCertPool()}
 	c.ca = sign(tb, dir, "ca", authority, authority, authorityKey, authorityKey)
 	parsed, err := os.ReadFile(c.ca)
@@ -41,7 +41,7 @@ func newCertificates(tb testing.TB) *certificates {
 	c.pool.AppendCertsFromPEM(parsed)
 
 	issue := func(name string) (cert, key string) {
-		k := newKey(tb)
+		k := newSigner(tb)
 		leaf := &x509.Certificate{
 			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
 			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"etcd.internal"},
@@ -60,7 +60,7 @@ func newCertificates(tb testing.TB) *certificates {
 	return c
 }
 
-func newKey(tb testing.TB) *ecdsa.PrivateKey {
+func newSigner(tb testing.TB) *ecdsa.PrivateKey {
 	tb.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

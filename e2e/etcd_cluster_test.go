@@ -60,12 +60,13 @@ func TestEtcdPartitionAndCompaction(t *testing.T) {
 	seen := build(t, "etcd://"+proxied.hosts()+"/x")
 	waitForBackends(t, cc, a, b)
 	eventually(t, "the first list", func() bool { return len(seen.list()) == 1 })
-	load := startTraffic(t, cc)
+	load := startCallers(t, cc)
 
 	proxied.blackHole(t)
 	put(t, direct, "y/2", d.addr)
 	want := storm(t, direct, 10_000)
 	compact(t, direct)
+	time.Sleep(length(0, 20*time.Second)) // until every wait and timeout is at its longest
 	proxied.heal(t)
 	healed := time.Now()
 
@@ -100,7 +101,7 @@ func TestEtcdNetworkFaults(t *testing.T) {
 			put(t, c, "x/1", a.addr)
 			cc := dial(t, "etcd://"+proxied.hosts()+"/x")
 			waitForBackends(t, cc, a)
-			load := startTraffic(t, cc)
+			load := startCallers(t, cc)
 			tt.fault(proxied)
 			put(t, c, "x/2", b.addr)
 			if tt.passes {
@@ -122,7 +123,7 @@ func TestEtcdMembersComeAndGo(t *testing.T) {
 	put(t, direct, "x/1", a.addr)
 	cc := dial(t, "etcd://"+c.hosts()+"/x")
 	waitForBackends(t, cc, a)
-	load := startTraffic(t, cc)
+	load := startCallers(t, cc)
 	check := func(what string) {
 		t.Helper()
 		put(t, direct, "x/2", b.addr)
@@ -195,7 +196,7 @@ func TestEtcdSetUpAnew(t *testing.T) {
 	}
 	cc := dial(t, "etcd://"+s.addr+"/x")
 	waitForBackends(t, cc, a)
-	load := startTraffic(t, cc)
+	load := startCallers(t, cc)
 	s.stop()
 	s.members[0].dir = t.TempDir()
 	s.start(t)

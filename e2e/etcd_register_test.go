@@ -60,7 +60,7 @@ func TestEtcdRegisterUpdateAndDrain(t *testing.T) {
 	cc := dial(t, "etcd://"+s.hosts()+"/x")
 	seen := build(t, "etcd://"+s.hosts()+"/x")
 	waitForBackends(t, cc, a, b)
-	load := startTraffic(t, cc)
+	load := startCallers(t, cc)
 	eventually(t, "the weight", func() bool { return seen.metadata(b.addr) == `{"weight":3}` })
 
 	if err := r.Update(t.Context(), map[string]string{"zone": "b"}, 7); err != nil {
@@ -185,7 +185,7 @@ func TestEtcdCrashedBackend(t *testing.T) {
 		etcd.Registration{Prefix: "x", Addr: b.addr, TTL: 2 * time.Second})
 	cc := dial(t, "etcd://"+s.hosts()+"/x")
 	waitForBackends(t, cc, a, b)
-	load := startTraffic(t, cc)
+	load := startCallers(t, cc)
 
 	eventually(t, "traffic on the backend", func() bool { return !load.lastOn(b.addr).IsZero() })
 	crashed := time.Now() // but for its port, so that RPCs there can be seen

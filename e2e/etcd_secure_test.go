@@ -81,7 +81,7 @@ func TestEtcdWithTLSAndAUser(t *testing.T) {
 	waitForError("authentication failed")
 	writeFile(t, password, "hunter2\n")
 	waitForBackends(t, cc, a)
-	load := startTraffic(t, cc)
+	load := startCallers(t, cc)
 
 	// A login is good for 2 s if it is not used; the watch and what comes after
 	// it go on regardless.

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(followerEnv) != "" {
-		follow()
+		runFollower()
 		return
 	}
 	// A member that is killed while another asks for its version may hold that
@@ -241,6 +241,30 @@ func TestEtcdOpenAndCloseLeavesNothing(t *testing.T) {
 			gauge(t, "etcd_debugging_mvcc_watch_stream_total") == streams
 	})
 	eventually(t, "no goroutine of a channel is left", func() bool { return goleak.Find(mine) == nil })
+}
+
+// However many channels ask, etcd has one list to read and one watch to keep.
+func TestEtcdChannelsShareAWatch(t *testing.T) {
+	s := startEtcd(t)
+	c := s.client(t)
+	a, b := startBackend(t), startBackend(t)
+	put(t, c, "x/1", a.addr)
+	watches := gauge(t, "etcd_debugging_mvcc_watcher_total")
+	shared := grpc.WithResolvers(etcd.NewBuilder(etcd.WithClient(c)))
+	var all []*grpc.ClientConn
+	for range 25 {
+		all = append(all, dial(t, "etcd://"+s.addr+"/x"), dial(t, "etcd:///x", shared))
+	}
+	for _, cc := range all {
+		mustCall(t, cc)
+	}
+	if got := gauge(t, "etcd_debugging_mvcc_watcher_total") - watches; got != 2 {
+		t.Errorf("watches of %d channels with 2 clients = %v, want 2", len(all), got)
+	}
+	put(t, c, "x/2", b.addr)
+	for _, cc := range all {
+		waitForBackends(t, cc, a, b)
+	}
 }
 
 func openAndClose(t *testing.T, cc *grpc.ClientConn, use bool) {

@@ -111,8 +111,8 @@ func peakRSS() int {
 	return 0
 }
 
-// follow is the main function of a follower. It ends when its input does.
-func follow() {
+// runFollower is the main function of a follower. It ends when its input does.
+func runFollower() {
 	w := &watcher{began: time.Now()}
 	u, err := url.Parse(os.Getenv(followerEnv))
 	if err != nil {

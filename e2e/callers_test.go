@@ -23,8 +23,8 @@ func length(short, long time.Duration) time.Duration {
 	return short
 }
 
-// traffic makes RPCs until it is stopped. None of them waits for a connection.
-type traffic struct {
+// callers make RPCs until they are stopped. No RPC waits for a connection.
+type callers struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -35,10 +35,10 @@ type traffic struct {
 	first error
 }
 
-func startTraffic(tb testing.TB, cc *grpc.ClientConn) *traffic {
+func startCallers(tb testing.TB, cc *grpc.ClientConn) *callers {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &traffic{cancel: cancel, last: make(map[string]time.Time)}
+	t := &callers{cancel: cancel, last: make(map[string]time.Time)}
 	for range 2 {
 		t.wg.Go(func() {
 			for ctx.Err() == nil {
@@ -51,7 +51,7 @@ func startTraffic(tb testing.TB, cc *grpc.ClientConn) *traffic {
 	return t
 }
 
-func (t *traffic) one(ctx context.Context, cc *grpc.ClientConn) {
+func (t *callers) one(ctx context.Context, cc *grpc.ClientConn) {
 	rpc, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	addr, err := call(rpc, cc)
@@ -71,20 +71,20 @@ func (t *traffic) one(ctx context.Context, cc *grpc.ClientConn) {
 	}
 }
 
-func (t *traffic) stop() {
+func (t *callers) stop() {
 	t.cancel()
 	t.wg.Wait()
 }
 
 // lastOn returns when the last RPC on a backend ended.
-func (t *traffic) lastOn(addr string) time.Time {
+func (t *callers) lastOn(addr string) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last[addr]
 }
 
 // mustNotHaveFailed stops the traffic and fails the test if an RPC has failed.
-func (t *traffic) mustNotHaveFailed(tb testing.TB) {
+func (t *callers) mustNotHaveFailed(tb testing.TB) {
 	tb.Helper()
 	enough := t.rpcs.Load() + 20
 	eventually(tb, "more RPCs", func() bool { return t.rpcs.Load() >= enough })
