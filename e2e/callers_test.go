@@ -83,7 +83,7 @@ func (t *callers) lastOn(addr string) time.Time {
 	return t.last[addr]
 }
 
-// mustNotHaveFailed stops the traffic and fails the test if an RPC has failed.
+// mustNotHaveFailed stops the callers and fails the test if an RPC has failed.
 func (t *callers) mustNotHaveFailed(tb testing.TB) {
 	tb.Helper()
 	enough := t.rpcs.Load() + 20
