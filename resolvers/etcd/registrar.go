@@ -40,6 +40,9 @@ type Registrar struct {
 //
 // The client stays the caller's. It must be closed after Done.
 func Register(ctx context.Context, client *clientv3.Client, reg Registration) (*Registrar, error) {
+	if client == nil {
+		return nil, errors.New("etcd: Register: no client")
+	}
 	// A lessor of our own stops its goroutines when it is closed.
 	return register(ctx, client, clientv3.NewLease(client), reg)
 }

@@ -334,6 +334,12 @@ func TestRegisterRejects(t *testing.T) {
 	}
 }
 
+func TestRegisterRejectsNoClient(t *testing.T) {
+	if r, err := Register(t.Context(), nil, payments); err == nil {
+		t.Errorf("Register without a client = %v, nil, want an error", r)
+	}
+}
+
 func TestEncodeWritesWhatTheOfficialPackageDoes(t *testing.T) {
 	for _, tt := range []struct {
 		entry Entry
