@@ -24,6 +24,11 @@ test: .bin/gotestsum ## Run all modules' tests, with -race and shuffled
 	@$(if $(RACE),,echo "make test: no C compiler found, so without -race" >&2)
 	.bin/gotestsum --format pkgname --hide-summary skipped -- $(RACE) -shuffle=on -timeout 10m $(TESTFLAGS) $(PACKAGES)
 
+.PHONY: test-full
+test-full: ## Run the etcd tests at full length, with time limits (some 5 minutes)
+	go test -timeout 20m -count=1 -v -run 'Etcd' ./e2e -full
+	go test -run '^$$' -bench 'Etcd' ./e2e
+
 # feed: grpc-go's own policies behind our feed. plugins: ours in their place.
 .PHONY: conformance
 conformance: ## Run a subset of grpc-go's own tests over our code

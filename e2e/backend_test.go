@@ -71,9 +71,13 @@ const roundRobin = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 // dial returns a channel that spreads its RPCs.
 func dial(tb testing.TB, target string, opts ...grpc.DialOption) *grpc.ClientConn {
 	tb.Helper()
-	cc, err := grpc.NewClient(target, append(opts,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultServiceConfig(roundRobin))...)
+	return dialPlain(tb, target, append(opts, grpc.WithDefaultServiceConfig(roundRobin))...)
+}
+
+// dialPlain returns a channel that does what it is told by others.
+func dialPlain(tb testing.TB, target string, opts ...grpc.DialOption) *grpc.ClientConn {
+	tb.Helper()
+	cc, err := grpc.NewClient(target, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		tb.Fatalf("dial %s: %v", target, err)
 	}
@@ -123,6 +127,21 @@ func waitForBackends(tb testing.TB, cc *grpc.ClientConn, want ...*backend) {
 	}
 	tb.Fatalf("after 10 s RPCs go to %v, want %v",
 		slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(addrs)))
+}
+
+// waitForOne makes RPCs, of which none may fail, until ten in a row go to the same
+// backend.
+func waitForOne(tb testing.TB, cc *grpc.ClientConn) {
+	tb.Helper()
+	same, last := 0, ""
+	eventually(tb, "all RPCs go to one backend", func() bool {
+		if addr := mustCall(tb, cc); addr == last {
+			same++
+		} else {
+			same, last = 0, addr
+		}
+		return same == 10
+	})
 }
 
 // eventually waits until ok returns true.

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
@@ -32,6 +35,57 @@ func TestEtcdDownAtStart(t *testing.T) {
 	s.start(t)
 	put(t, s.client(t), "x/1", a.addr)
 	waitForBackends(t, cc, a)
+}
+
+// An RPC that waits gets all of its time, and then the cause.
+func TestEtcdDownAtStartAndAnRPCThatWaits(t *testing.T) {
+	s := startEtcd(t)
+	silent := startProxies(t, s.addr)
+	silent.blackHole(t)
+	for _, tt := range []struct{ name, addr, want string }{
+		{"refusing", freeAddr(t), "connection refused"},
+		{"silent", silent.hosts(), "no answer yet"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			const deadline = 200 * time.Millisecond
+			cc := dial(t, "etcd://"+tt.addr+"/x")
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			began := time.Now()
+			_, err := call(ctx, cc, grpc.WaitForReady(true))
+			took := time.Since(began)
+			t.Logf("the RPC failed after %v: %v", took, err)
+			if status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("RPC that waits while etcd is down = %v, want DeadlineExceeded", err)
+			}
+			if took < deadline-20*time.Millisecond {
+				t.Errorf("the RPC took %v, want %v", took, deadline)
+			}
+			if *full && (took > deadline+20*time.Millisecond || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("the RPC ended after %v with %v, want %v and %q", took, err, deadline, tt.want)
+			}
+		})
+	}
+}
+
+// Build is on the path of RPCs.
+func TestEtcdDownAtStartDoesNotHoldUpBuild(t *testing.T) {
+	target := resolver.Target{URL: url.URL{Scheme: "etcd", Host: freeAddr(t), Path: "/x"}}
+	var took []time.Duration
+	for range 100 {
+		began := time.Now()
+		r, err := resolver.Get("etcd").Build(target, &view{}, resolver.BuildOptions{})
+		took = append(took, time.Since(began))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+	}
+	slices.Sort(took)
+	t.Logf("Build took %v, at worst %v", took[50], took[99])
+	if took[50] > time.Millisecond {
+		t.Errorf("Build took %v, want less than 1 ms", took[50])
+	}
 }
 
 func TestEtcdRestartKeepsTheListAndFollowsOn(t *testing.T) {

@@ -5,19 +5,38 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/evenkeel-grpc/evenkeel/resolvers/internal/param"
-	"github.com/evenkeel-grpc/evenkeel/resolvers/internal/watch"
 )
 
 // config is what a target says.
 type config struct {
-	hosts  []string // each host:port; empty if the builder's client is meant
-	prefix string   // of the keys; ends in "/"
-	grace  time.Duration
+	place
+	grace time.Duration
+}
+
+// place is where the endpoints are. Channels with equal places, and the same
+// client if they have one, share a list and a watch.
+type place struct {
+	access
+	client    string // that RegisterClient knows, or ""
+	prefix    string // of the keys; ends in "/"
+	configKey string // of the service config, or ""
+	format    format
+	page      int64 // the most keys to ask for at once
+}
+
+// access is how to connect. Sources with equal ones share a client.
+type access struct {
+	hosts             string // each host:port, sorted, joined by commas; "" if a client is meant
+	caFile            string
+	certFile, keyFile string
+	serverName        string
+	user              string
+	passwordFile      string
+	dialTimeout       time.Duration
 }
 
 // parseTarget reads a target. Its errors show no user, no password and no
@@ -25,20 +44,44 @@ type config struct {
 func parseTarget(u url.URL) (cfg config, err error) {
 	switch {
 	case u.User != nil:
-		return cfg, errors.New("no user and password here; give the resolver a client that has them through WithClient")
+		return cfg, errors.New("no user and password here, since targets are logged; want the parameters user and password-file, or a client that has them through WithClient")
 	case u.Opaque != "":
 		return cfg, errors.New("no slashes after the scheme; want etcd:///prefix or etcd://host:port/prefix")
 	case u.Fragment != "":
 		return cfg, errors.New(`a "#" in the key prefix is written %23`)
 	}
-	if cfg.hosts, err = parseHosts(u.Host); err != nil {
+	p, err := readParams(u.RawQuery)
+	if err != nil {
 		return cfg, err
 	}
-	if cfg.prefix, err = parsePrefix(u.Path); err != nil {
+	hosts, path := u.Host, u.Path
+	if p.key != "" {
+		if hosts, path, err = goZero(u, p.key); err != nil {
+			return cfg, err
+		}
+	}
+	cfg = p.config
+	if cfg.hosts, err = parseHosts(hosts); err != nil {
 		return cfg, err
 	}
-	cfg.grace, err = parseParams(u.RawQuery)
-	return cfg, err
+	if cfg.prefix, err = parsePrefix(path); err != nil {
+		return cfg, err
+	}
+	cfg.prefix = p.namespace + cfg.prefix
+	if cfg.configKey != "" {
+		cfg.configKey = p.namespace + cfg.configKey
+	}
+	return cfg, cfg.check()
+}
+
+// goZero takes a target that names its key in a parameter apart: its hosts are
+// where others have the host, or the path.
+func goZero(u url.URL, key string) (hosts, path string, err error) {
+	inPath := strings.Trim(u.Path, "/")
+	if u.Host != "" && inPath != "" {
+		return "", "", errors.New("a key prefix and the parameter key (want one of them)")
+	}
+	return u.Host + inPath, "/" + key, nil
 }
 
 // redact returns the part of a target that never holds a secret.
@@ -46,17 +89,20 @@ func redact(u url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
-func parseHosts(list string) ([]string, error) {
+// parseHosts returns the hosts in an order that does not depend on how they were
+// written.
+func parseHosts(list string) (string, error) {
 	if list == "" {
-		return nil, nil
+		return "", nil
 	}
-	hosts := strings.Split(list, ",")
+	hosts := strings.Split(strings.ToLower(list), ",")
 	for _, h := range hosts {
 		if err := checkHost(h); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
-	return hosts, nil
+	slices.Sort(hosts)
+	return strings.Join(slices.Compact(hosts), ","), nil
 }
 
 func checkHost(hostport string) error {
@@ -84,18 +130,35 @@ func parsePrefix(path string) (string, error) {
 	return prefix, nil
 }
 
-func parseParams(query string) (grace time.Duration, err error) {
-	params, err := param.Parse(query, "grace")
-	if err != nil {
-		return 0, err
+// check finds what does not go together.
+func (c *config) check() error {
+	switch {
+	case (c.certFile == "") != (c.keyFile == ""):
+		return errors.New("one of the parameters cert-file and key-file (want both or none)")
+	case (c.user == "") != (c.passwordFile == ""):
+		return errors.New("one of the parameters user and password-file (want both or none)")
+	case c.client != "" && c.hosts != "":
+		return errors.New("hosts and the parameter client (want one of them)")
+	case c.hosts == "" && c.access != access{dialTimeout: defaultDialTimeout}:
+		return fmt.Errorf("parameter %s without hosts: a client of the program has its own", c.firstOf())
 	}
-	text, ok := params["grace"]
-	if !ok {
-		return watch.DefaultGrace, nil
-	}
-	grace, err = time.ParseDuration(text)
-	if err != nil || grace < 0 {
-		return 0, fmt.Errorf("parameter grace=%q: want a duration that is not negative, such as 30s", text)
-	}
-	return grace, nil
+	return nil
 }
+
+// firstOf names a parameter that is about the connection.
+func (a access) firstOf() string {
+	switch {
+	case a.caFile != "":
+		return "ca-file"
+	case a.certFile != "":
+		return "cert-file"
+	case a.serverName != "":
+		return "server-name"
+	case a.user != "":
+		return "user"
+	}
+	return "dial-timeout"
+}
+
+// tls tells whether the connection is to be encrypted.
+func (a access) tls() bool { return a.caFile != "" || a.certFile != "" || a.serverName != "" }

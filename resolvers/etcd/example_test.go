@@ -40,7 +40,7 @@ func Example_malformedTarget() {
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	fmt.Println(err)
 	// Output:
-	// evenkeel: target "etcd://10.0.0.1:2379,10.0.0.2:2379/services/payments?garce=xxxxx": etcd: unknown parameter "garce" (did you mean "grace"? known: grace)
+	// evenkeel: target "etcd://10.0.0.1:2379,10.0.0.2:2379/services/payments?garce=xxxxx": etcd: unknown parameter "garce" (did you mean "grace"? known: ca-file, cert-file, client, config-key, dial-timeout, format, grace, key, key-file, namespace, page, password-file, server-name, user)
 }
 
 // TLS, a user and a password are the client's affair.
@@ -65,4 +65,35 @@ func ExampleWithClient() {
 	defer func() { _ = cc.Close() }()
 	fmt.Println(cc.CanonicalTarget(), cc.GetState())
 	// Output: etcd:///services/payments IDLE
+}
+
+// A server registers when it serves, and drains before it stops.
+func ExampleRegister() {
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"10.0.0.1:2379"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	entry, err := etcd.Register(ctx, client, etcd.Registration{
+		Prefix:   "services/payments",
+		Addr:     "10.0.0.7:9000",
+		Metadata: map[string]string{"zone": "a"},
+		Weight:   5,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(entry.Key(), entry.Status().State)
+
+	cancel() // or entry.Drain, which lets clients notice first
+	<-entry.Done()
+	fmt.Println(entry.Key(), entry.Status().State)
+	// Output:
+	// services/payments/10.0.0.7:9000 registering
+	// services/payments/10.0.0.7:9000 stopped
 }

@@ -2,6 +2,8 @@ package etcd_test
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,9 +12,11 @@ import (
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
 )
@@ -25,10 +29,12 @@ type fakeEtcd struct {
 
 	opened chan *fakeWatch
 	deaf   bool                     // lists get no answer
+	lost   bool                     // there is no leader
 	burst  []clientv3.WatchResponse // that a watch has waiting when it opens
 
 	mu       sync.Mutex // guards the fields below
 	revision int64
+	cluster  uint64
 	keys     map[string]string
 	lists    []string // the ranges that were read
 }
@@ -64,10 +70,21 @@ func (f *fakeEtcd) Get(ctx context.Context, key string, opts ...clientv3.OpOptio
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lists = append(f.lists, rangeOf(clientv3.OpGet(key, opts...)))
-	resp := &clientv3.GetResponse{Header: &etcdserverpb.ResponseHeader{Revision: f.revision}}
-	for k, v := range f.keys {
-		resp.Kvs = append(resp.Kvs, &mvccpb.KeyValue{Key: []byte(k), Value: []byte(v)})
+	op := clientv3.OpGet(key, opts...)
+	if f.lost && !op.IsSerializable() {
+		return nil, rpctypes.ErrNoLeader
+	}
+	resp := &clientv3.GetResponse{Header: &etcdserverpb.ResponseHeader{Revision: f.revision, ClusterId: f.cluster}}
+	if len(op.RangeBytes()) > 0 {
+		f.lists = append(f.lists, rangeOf(op))
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.keys)) {
+		if k == key || len(op.RangeBytes()) > 0 && k >= key && k < string(op.RangeBytes()) {
+			resp.Kvs = append(resp.Kvs, &mvccpb.KeyValue{Key: []byte(k), Value: []byte(f.keys[k])})
+		}
+	}
+	if n := int(op.Limit()); n > 0 && len(resp.Kvs) > n {
+		resp.Kvs, resp.More = resp.Kvs[:n], true
 	}
 	return resp, nil
 }
@@ -102,7 +119,7 @@ func put(key, addr string) clientv3.WatchResponse {
 func del(key string) clientv3.WatchResponse { return change(clientv3.EventTypeDelete, key, "") }
 
 func change(kind mvccpb.Event_EventType, key, value string) clientv3.WatchResponse {
-	kv := &mvccpb.KeyValue{Key: []byte(key), Value: []byte(value)}
+	kv := &mvccpb.KeyValue{Key: []byte(key), Value: []byte(value), ModRevision: 5}
 	return clientv3.WatchResponse{Events: []*clientv3.Event{{Type: kind, Kv: kv}}}
 }
 
@@ -120,7 +137,15 @@ func (c *fakeChannel) UpdateState(s resolver.State) error {
 		addrs = append(addrs, e.Addresses[0].Addr)
 	}
 	c.note("list " + strings.Join(addrs, " "))
+	if s.ServiceConfig != nil {
+		c.note("config " + s.ServiceConfig.Err.Error())
+	}
 	return nil
+}
+
+// ParseServiceConfig understands nothing.
+func (*fakeChannel) ParseServiceConfig(text string) *serviceconfig.ParseResult {
+	return &serviceconfig.ParseResult{Err: errors.New(text)}
 }
 
 func (c *fakeChannel) ReportError(err error) { c.note("error " + err.Error()) }
@@ -131,26 +156,42 @@ func (c *fakeChannel) note(call string) {
 	c.told = append(c.told, call)
 }
 
+func (c *fakeChannel) take() []string {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	told := c.told
+	c.told = nil
+	return told
+}
+
 // expect fails the test unless the channel was told exactly want since the last
 // time.
 func (c *fakeChannel) expect(t *testing.T, want ...string) {
 	t.Helper()
-	synctest.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !slices.Equal(c.told, want) {
-		t.Fatalf("the channel was told %q, want %q", c.told, want)
+	if got := c.take(); !slices.Equal(got, want) {
+		t.Fatalf("the channel was told %q, want %q", got, want)
 	}
-	c.told = nil
+}
+
+// client returns a client of f that ends with the test.
+func (f *fakeEtcd) client(t *testing.T) *clientv3.Client {
+	t.Helper()
+	client := clientv3.NewCtxClient(t.Context())
+	client.KV, client.Watcher = f, f
+	return client
 }
 
 // follow runs a resolver for the prefix x on f, in the bubble of t.
 func follow(t *testing.T, f *fakeEtcd) *fakeChannel {
 	t.Helper()
-	client := clientv3.NewCtxClient(t.Context())
-	client.KV, client.Watcher = f, f
+	return build(t, f.client(t), "etcd:///x")
+}
+
+func build(t *testing.T, client *clientv3.Client, to string) *fakeChannel {
+	t.Helper()
 	cc := &fakeChannel{}
-	r, err := etcd.NewBuilder(etcd.WithClient(client)).Build(target(t, "etcd:///x"), cc, resolver.BuildOptions{})
+	r, err := etcd.NewBuilder(etcd.WithClient(client)).Build(target(t, to), cc, resolver.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,8 @@ func (f optionFunc) apply(b *builder) { f(b) }
 
 // WithClient makes the resolvers use c, for targets that name no host. It stays
 // the caller's: it must be closed after the channels that use it, and not by
-// them. Without this option only targets that name hosts work.
+// them. Without this option only targets that name hosts work, or a client that
+// [RegisterClient] knows.
 //
 // A channel that lost etcd finds it again as fast as c reconnects, so c should
 // have keep-alives (DialKeepAliveTime) to notice a connection that died in
@@ -62,7 +63,7 @@ func NewBuilder(opts ...Option) resolver.Builder {
 func (*builder) Scheme() string { return Scheme }
 
 func (b *builder) CheckTarget(t resolver.Target) error {
-	if _, err := b.config(t); err != nil {
+	if _, _, err := b.config(t); err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
 	return nil
@@ -71,33 +72,48 @@ func (b *builder) CheckTarget(t resolver.Target) error {
 // Build starts a resolver. It fails only if the target is not one of ours: grpc
 // would not build again for any other reason.
 func (b *builder) Build(t resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
-	cfg, err := b.config(t)
+	cfg, client, err := b.config(t)
 	if err != nil {
 		return nil, fmt.Errorf("etcd: target %q: %w", redact(t.URL), err)
 	}
-	src := &source{hosts: cfg.hosts, client: b.client, prefix: cfg.prefix}
-	return watch.Start(cc, src, watch.Config{
-		Name:   fmt.Sprintf("etcd: %q", cfg.prefix),
-		Grace:  cfg.grace,
-		Logger: logger,
+	newOne := func() watch.Source { return newSource(cfg.place, client) }
+	return hubs.Start(cc, hubKey{client, cfg.place}, newOne, watch.Config{
+		Name:       fmt.Sprintf("etcd: %q", cfg.prefix),
+		Grace:      cfg.grace,
+		Logger:     logger,
+		MaxBackoff: maxBackoff,
 	}), nil
 }
 
+// hubs runs one list and one watch for all channels that follow the same place
+// through the same client.
+var hubs watch.Hubs[hubKey]
+
+type hubKey struct {
+	client *clientv3.Client // nil if the place says how to connect
+	place  place
+}
+
 var (
-	errNoClient   = errors.New("no host and no client (want etcd://host:port/prefix, or a builder from NewBuilder with WithClient)")
-	errTwoClients = errors.New("hosts in the target and a client from WithClient (want one of them; with a client write etcd:///prefix)")
+	errNoClient   = errors.New("no host and no client (want etcd://host:port/prefix, a builder from NewBuilder with WithClient, or the parameter client)")
+	errTwoClients = errors.New("hosts or the parameter client in the target, and a client from WithClient (want one of them; with a client write etcd:///prefix)")
 )
 
-// config reads the target and checks it against the options.
-func (b *builder) config(t resolver.Target) (config, error) {
+// config reads the target and checks it against the options. The client is nil
+// if the target has hosts.
+func (b *builder) config(t resolver.Target) (config, *clientv3.Client, error) {
 	cfg, err := parseTarget(t.URL)
 	switch {
 	case err != nil:
-		return config{}, err
-	case len(cfg.hosts) == 0 && b.client == nil:
-		return config{}, errNoClient
-	case len(cfg.hosts) > 0 && b.client != nil:
-		return config{}, errTwoClients
+		return config{}, nil, err
+	case b.client != nil && (cfg.hosts != "" || cfg.client != ""):
+		return config{}, nil, errTwoClients
+	case b.client != nil || cfg.hosts != "":
+		return cfg, b.client, nil
+	case cfg.client == "":
+		return config{}, nil, errNoClient
 	}
-	return cfg, nil
+	client, err := lookupClient(cfg.client)
+	cfg.client = "" // the client itself says more than its name
+	return cfg, client, err
 }

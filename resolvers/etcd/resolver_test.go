@@ -50,9 +50,11 @@ func TestBuildAndCheckTargetReject(t *testing.T) {
 		want    string
 	}{
 		{"a malformed target", none, "etcd://h:2379/", `etcd: target "etcd://h:2379/": no key prefix`},
-		{"no host and no client", none, "etcd:///x", `etcd: target "etcd:///x": no host and no client (want etcd://host:port/prefix, or a builder from NewBuilder with WithClient)`},
+		{"no host and no client", none, "etcd:///x", `etcd: target "etcd:///x": no host and no client (want etcd://host:port/prefix, a builder from NewBuilder with WithClient, or the parameter client)`},
 		{"a nil client", etcd.NewBuilder(etcd.WithClient(nil)), "etcd:///x", "no host and no client"},
-		{"a host and a client", one, "etcd://h:2379/x", "hosts in the target and a client from WithClient"},
+		{"two clients", one, "etcd:///x?client=main", "hosts or the parameter client in the target, and a client from WithClient"},
+		{"a client of nobody", none, "etcd:///x?client=main", `no client "main" (registered through RegisterClient: none)`},
+		{"a host and a client", one, "etcd://h:2379/x", "hosts or the parameter client in the target, and a client from WithClient"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.builder.Build(target(t, tt.target), nil, resolver.BuildOptions{})
@@ -63,7 +65,8 @@ func TestBuildAndCheckTargetReject(t *testing.T) {
 			if !ok {
 				t.Fatalf("%T does not check targets", tt.builder)
 			}
-			want := strings.Replace(err.Error(), fmt.Sprintf("target %q: ", tt.target), "", 1)
+			shown, _, _ := strings.Cut(tt.target, "?") // parameters are not
+			want := strings.Replace(err.Error(), fmt.Sprintf("target %q: ", shown), "", 1)
 			if checked := checker.CheckTarget(target(t, tt.target)); checked == nil || checked.Error() != want {
 				t.Errorf("CheckTarget(%s) = %v, want %s", tt.target, checked, want)
 			}
@@ -126,20 +129,27 @@ func TestRPCFailsWithTheCauseWhileEtcdIsDown(t *testing.T) {
 	}
 }
 
-// A host that swallows everything must not make RPCs hang either.
+// A host that swallows everything must not make RPCs hang either, nor leave those
+// that wait without a cause.
 func TestRPCFailsWhileEtcdIsSilent(t *testing.T) {
-	addr, stop := silentAddr(t)
-	defer stop()
-	client := dial(t, "etcd://"+addr+"/x")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	began := time.Now()
-	_, err := client.Check(ctx, &healthpb.HealthCheckRequest{})
-	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), `etcd: "x/": connecting to etcd: no answer in time`) {
-		t.Errorf("the RPC ended with %v, want Unavailable and the cause", err)
-	}
-	if d := time.Since(began); d > 2*time.Second {
-		t.Errorf("the RPC took %v, want about 1 s", d)
+	for _, tt := range []struct {
+		name string
+		wait bool
+		want codes.Code
+	}{{"fail-fast", false, codes.Unavailable}, {"wait-for-ready", true, codes.DeadlineExceeded}} {
+		t.Run(tt.name, func(t *testing.T) {
+			addr, stop := silentAddr(t)
+			defer stop()
+			client := dial(t, "etcd://"+addr+"/x")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			began := time.Now()
+			_, err := client.Check(ctx, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(tt.wait))
+			t.Logf("after %v: %v", time.Since(began), err)
+			if status.Code(err) != tt.want || !strings.Contains(err.Error(), `etcd: "x/": connecting to etcd: no answer`) {
+				t.Errorf("the RPC ended with %v, want %v and the cause", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -1,8 +1,9 @@
 package etcd
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -12,63 +13,150 @@ import (
 	"github.com/evenkeel-grpc/evenkeel/resolvers/internal/watch"
 )
 
-// table mirrors the keys of a prefix. The zero value is an empty one.
+// table mirrors the keys of a prefix. A change costs as much as it touches; the
+// list of all endpoints is then made without sorting them again.
 type table struct {
-	rows map[string]row // by key
+	reader
+	rows    map[string][]*row // by key
+	skipped map[string]skip   // by key; the values that made no row
+	logged  map[string]skip   // what was skipped before the list, while it is read
+
+	order []*row // by address, then key, of the last list
+	fresh []*row // put since then, in any order
 }
 
-// row is what became of one value.
+// row is one endpoint of one value. Most values have one.
 type row struct {
-	endpoint  resolver.Endpoint
-	malformed bool // and logged
+	key      string
+	addr     string // the endpoint's only one
+	endpoint resolver.Endpoint
+	removed  bool
 }
 
-// reset makes the table mirror what a list found.
-func (t *table) reset(kvs []*mvccpb.KeyValue) {
-	old := t.rows
-	t.rows = make(map[string]row, len(kvs))
-	for _, kv := range kvs {
-		t.rows[string(kv.Key)] = read(kv, old[string(kv.Key)].malformed)
-	}
+// skip is why a value made no row.
+type skip int
+
+const (
+	malformed skip = iota + 1 // and logged
+	foreign
+)
+
+func newTable(r reader) *table {
+	return &table{reader: r, rows: make(map[string][]*row), skipped: make(map[string]skip)}
 }
 
-// apply follows the events of a watch. It returns false if there are none.
-func (t *table) apply(events []*clientv3.Event) bool {
-	for _, ev := range events {
+// renewed returns an empty table that logs nothing again that t has logged.
+func (t *table) renewed() *table {
+	n := newTable(t.reader)
+	n.logged = t.skipped
+	return n
+}
+
+// apply follows an event of a watch.
+func (t *table) apply(ev *clientv3.Event) {
+	if ev.Type == clientv3.EventTypeDelete {
 		key := string(ev.Kv.Key)
-		if ev.Type == clientv3.EventTypeDelete {
-			delete(t.rows, key)
-		} else {
-			t.rows[key] = read(ev.Kv, t.rows[key].malformed)
-		}
+		t.remove(key)
+		delete(t.skipped, key)
+		return
 	}
-	return len(events) > 0
+	t.put(ev.Kv)
 }
 
-// read makes a row of a value. One that is malformed takes the place of a good
-// one all the same: a list must find what a watch has found.
-func read(kv *mvccpb.KeyValue, logged bool) row {
-	e, err := parseValue(kv.Value)
-	if err != nil && !logged {
-		logger.Warningf("skipping key %q: %v", kv.Key, err)
+// put reads a value. One that is malformed takes the place of a good one all the
+// same: a list must find what a watch has found.
+func (t *table) put(kv *mvccpb.KeyValue) {
+	key := string(kv.Key)
+	t.remove(key)
+	endpoints, err := t.read(kv.Value)
+	if err != nil {
+		t.skip(key, err)
+		return
 	}
-	return row{endpoint: e, malformed: err != nil}
+	delete(t.skipped, key)
+	rows := make([]*row, len(endpoints))
+	for i, e := range endpoints {
+		rows[i] = &row{key: key, addr: e.Addresses[0].Addr, endpoint: e}
+	}
+	t.rows[key] = rows
+	t.fresh = append(t.fresh, rows...)
 }
 
-// snapshot returns the endpoints in the order of their keys.
+func (t *table) remove(key string) {
+	for _, r := range t.rows[key] {
+		r.removed = true
+	}
+	delete(t.rows, key)
+}
+
+func (t *table) skip(key string, err error) {
+	if errors.Is(err, errForeign) {
+		t.skipped[key] = foreign
+		return
+	}
+	if t.skipped[key] != malformed && t.logged[key] != malformed {
+		logger.Warningf("skipping key %q: %v", key, err)
+	}
+	t.skipped[key] = malformed
+}
+
+// snapshot returns the endpoints by address, of each address that of the least
+// key.
 func (t *table) snapshot() watch.Snapshot {
-	s := watch.Snapshot{Endpoints: make([]resolver.Endpoint, 0, len(t.rows))}
-	malformed := 0
-	for _, key := range slices.Sorted(maps.Keys(t.rows)) {
-		if r := t.rows[key]; r.malformed {
-			malformed++
-		} else {
+	t.sort()
+	s := watch.Snapshot{Endpoints: make([]resolver.Endpoint, 0, len(t.order)), Detail: t.detail()}
+	for i, r := range t.order {
+		if i == 0 || r.addr != t.order[i-1].addr {
 			s.Endpoints = append(s.Endpoints, r.endpoint)
 		}
 	}
-	s.Detail = "the prefix holds no key"
-	if malformed > 0 {
-		s.Detail = fmt.Sprintf("malformed values skipped: %d", malformed)
-	}
 	return s
+}
+
+// sort merges what is fresh into the order, and leaves out what is removed.
+func (t *table) sort() {
+	t.fresh = slices.DeleteFunc(t.fresh, isRemoved)
+	slices.SortFunc(t.fresh, compareRows)
+	merged := make([]*row, 0, len(t.order)+len(t.fresh))
+	rest := t.order
+	for _, r := range t.fresh {
+		n, _ := slices.BinarySearchFunc(rest, r, compareRows)
+		merged = append(appendPresent(merged, rest[:n]), r)
+		rest = rest[n:]
+	}
+	t.order = appendPresent(merged, rest)
+	t.fresh = nil
+}
+
+func isRemoved(r *row) bool { return r.removed }
+
+func appendPresent(to, rows []*row) []*row {
+	for _, r := range rows {
+		if !r.removed {
+			to = append(to, r)
+		}
+	}
+	return to
+}
+
+func compareRows(a, b *row) int {
+	if c := cmp.Compare(a.addr, b.addr); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.key, b.key)
+}
+
+// detail says why there may be no endpoint.
+func (t *table) detail() string {
+	if len(t.skipped) == 0 {
+		return "the prefix holds no key"
+	}
+	counts := map[skip]int{}
+	for _, s := range t.skipped {
+		counts[s]++
+	}
+	if counts[foreign] == 0 {
+		return fmt.Sprintf("malformed values skipped: %d", counts[malformed])
+	}
+	return fmt.Sprintf("values skipped: %d malformed, %d of another service", counts[malformed], counts[foreign])
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
 )
 
 // channel decides what a gRPC channel hears of the answers and failures of a
@@ -20,6 +21,9 @@ type channel struct {
 	reported string         // the error it was last told, "" since the last list
 	holding  bool           // whether the grace timer runs
 	detail   string         // that of the answer held back
+
+	parsedJSON string // the service config that was parsed last
+	parsed     *serviceconfig.ParseResult
 }
 
 func newChannel(cc resolver.ClientConn, cfg Config) *channel {
@@ -29,23 +33,37 @@ func newChannel(cc resolver.ClientConn, cfg Config) *channel {
 }
 
 // answer passes on what the source found, or holds it back.
-func (c *channel) answer(s Snapshot) {
-	list := tidy(s.Endpoints, c.cfg.Rank)
+func (c *channel) answer(a *answer) {
 	switch {
-	case len(list) > 0 || s.Attributes != nil:
+	case len(a.state.Endpoints) > 0 || a.state.Attributes != nil:
 		c.release()
-		c.publish(resolver.State{
-			Endpoints:     list,
-			Addresses:     addresses(list),
-			ServiceConfig: s.ServiceConfig,
-			Attributes:    s.Attributes,
-		})
+		c.publish(c.configured(a))
 	case c.good() && c.cfg.Grace > 0:
-		c.hold(s.Detail)
+		c.hold(a.detail)
 		c.publish(c.last)
 	default:
-		c.empty(s.Detail)
+		c.empty(a.detail)
 	}
+}
+
+// configured returns the state of a with the service config that is still text
+// parsed. Equal texts give the same config, so that it does not count as a
+// change.
+func (c *channel) configured(a *answer) resolver.State {
+	state := a.state
+	if state.ServiceConfig != nil || a.configJSON == "" {
+		return state
+	}
+	if c.parsed == nil || c.parsedJSON != a.configJSON {
+		c.parsedJSON = a.configJSON
+		c.parsed = c.cc.ParseServiceConfig(a.configJSON)
+		if c.parsed.Err != nil {
+			// A channel that has a good config goes on with it, and says nothing.
+			c.cfg.Logger.Warningf("%s: service config: %v", c.cfg.Name, c.parsed.Err)
+		}
+	}
+	state.ServiceConfig = c.parsed
+	return state
 }
 
 // good tells whether the channel goes by something that is not empty.

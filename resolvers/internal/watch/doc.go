@@ -1,5 +1,6 @@
-// Package watch runs what every resolver of this project needs: one goroutine
-// that owns its state and alone speaks to the channel.
+// Package watch runs what every resolver of this project needs: a goroutine that
+// runs the source of endpoints for ever, and one for each channel that owns what
+// the channel knows and alone speaks to it.
 //
 // # Use
 //
@@ -35,10 +36,17 @@
 // The first answer after a failure is passed on even if it is the list that the
 // channel already has: nothing else makes a policy forget a resolver error.
 //
+// # Sharing
+//
+// [Hubs] runs one source for all channels that ask for the same key. A channel
+// that comes later hears of the last answer, and of the failure if there is one,
+// at once. Each channel has a goroutine and a grace period of its own: one that
+// is slow misses answers that are out of date by then, and delays no other. The
+// last Close stops the source.
+//
 // # Concurrency
 //
-// ResolveNow and Close may be called from any goroutine. The channel is called
-// from the watcher's goroutine only, and no more once Close has returned. The
-// source runs in a second goroutine, so that the grace period can end while it
-// waits for an answer.
+// ResolveNow and Close may be called from any goroutine. A channel is called from
+// its watcher's goroutine only, and no more once Close has returned. The source
+// runs in a goroutine of its own.
 package watch

@@ -80,6 +80,7 @@ func TestServiceConfigAndAttributesGoWithTheList(t *testing.T) {
 		attrs := attributes.New("k", "v")
 		answer := func(shown string, sc *serviceconfig.ParseResult, a *attributes.Attributes) {
 			src.steps <- step{answer: watch.Snapshot{Endpoints: endpoints(shown), ServiceConfig: sc, Attributes: a}}
+			synctest.Wait()
 		}
 		check := func(sc *serviceconfig.ParseResult, a *attributes.Attributes) {
 			t.Helper()
