@@ -22,7 +22,7 @@ demo: ## Watch a channel follow its backends in a real etcd
 .PHONY: test
 test: .bin/gotestsum ## Run all modules' tests, with -race and shuffled
 	@$(if $(RACE),,echo "make test: no C compiler found, so without -race" >&2)
-	.bin/gotestsum --format pkgname --hide-summary skipped -- $(RACE) -shuffle=on -timeout 10m $(TESTFLAGS) $(PACKAGES)
+	.bin/gotestsum --format pkgname --hide-summary skipped -- $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-full
 test-full: ## Run the etcd tests at full length, with time limits (some 5 minutes)
