@@ -39,19 +39,34 @@ func put(tb testing.TB, c *clientv3.Client, key, addr string, opts ...clientv3.O
 
 func putValue(tb testing.TB, c *clientv3.Client, key, value string, opts ...clientv3.OpOption) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Second)
-	defer cancel()
-	if _, err := c.Put(ctx, key, value, opts...); err != nil {
-		tb.Fatalf("put %s: %v", key, err)
-	}
+	write(tb, "put "+key, func(ctx context.Context) error {
+		_, err := c.Put(ctx, key, value, opts...)
+		return err
+	})
 }
 
 func remove(tb testing.TB, c *clientv3.Client, key string) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Second)
+	write(tb, "delete "+key, func(ctx context.Context) error {
+		_, err := c.Delete(ctx, key)
+		return err
+	})
+}
+
+// write writes until etcd takes it: a cluster that is electing its leader answers
+// that the request timed out, and writing the same again does no harm.
+func write(tb testing.TB, what string, op func(context.Context) error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := c.Delete(ctx, key); err != nil {
-		tb.Fatalf("delete %s: %v", key, err)
+	err := op(ctx)
+	for err != nil && ctx.Err() == nil {
+		tb.Logf("%s: %v", what, err)
+		time.Sleep(10 * time.Millisecond)
+		err = op(ctx)
+	}
+	if err != nil {
+		tb.Fatalf("%s: %v", what, err)
 	}
 }
 
