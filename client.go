@@ -40,6 +40,7 @@ func NewClient(target string, opts ...grpc.DialOption) (*grpc.ClientConn, error)
 	if err := checkSyntax(target); err != nil {
 		return nil, err
 	}
+	target = seal(target)
 	// The ClientConn is idle: it knows its resolver, but has not built it.
 	asked := new(probe)
 	cc, err := grpc.NewClient(target, append(opts, grpc.WithResolvers(asked))...)
@@ -106,6 +107,24 @@ func checkSyntax(target string) error {
 
 // hasScheme matches what was meant to have a scheme, whatever that is.
 var hasScheme = regexp.MustCompile(`^[^/?#]*://`)
+
+// seal takes the secrets out of a target, if its resolver can do with less. What
+// is left is all that grpc gets to see, and to log.
+func seal(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return target
+	}
+	b, _ := registry.Default.Resolver(u.Scheme)
+	s, ok := b.(registry.TargetSealer)
+	if !ok {
+		return target
+	}
+	if sealed, ok := s.SealTarget(*u); ok {
+		return sealed.String()
+	}
+	return target
+}
 
 // checkScheme refuses a target with a scheme that is not registered. Without
 // slashes it has to be the scheme of a known plugin: in "localhost:80", and in

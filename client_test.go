@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -25,16 +26,26 @@ import (
 	"github.com/evenkeel-grpc/evenkeel/registry"
 )
 
-// checked is a resolver that accepts the endpoint "good" only.
+// checked is a resolver that accepts the endpoint "good" only, and the parameter
+// token if that is sealed.
 type checked struct{ *manual.Resolver }
 
 var errTarget = errors.New(`want the endpoint "good"`)
 
 func (checked) CheckTarget(t resolver.Target) error {
-	if t.Endpoint() == "good" && t.URL.RawQuery == "" {
+	if t.Endpoint() == "good" && (t.URL.RawQuery == "" || t.URL.RawQuery == "token=1") {
 		return nil
 	}
 	return errTarget
+}
+
+// SealTarget knows one secret, also as "1".
+func (checked) SealTarget(u url.URL) (url.URL, bool) {
+	if u.RawQuery != "token=hunter2" {
+		return u, false
+	}
+	u.RawQuery = "token=1"
+	return u, true
 }
 
 // Registering with grpc is for init functions only. The scheme is like the
@@ -125,6 +136,24 @@ func TestErrorsDoNotShowSecrets(t *testing.T) {
 				t.Errorf("NewClient(%q) = %v, want an error without the secret", target, err)
 			}
 		})
+	}
+}
+
+func TestSecretsAreSealedBeforeGRPCSeesTheTarget(t *testing.T) {
+	for target, want := range map[string]string{
+		"checked:///good?token=hunter2":  "checked:///good?token=1",
+		"checked:///good?token=1":        "checked:///good?token=1",
+		"CHECKED:///good?":               "CHECKED:///good?", // without a secret it is left as it is
+		"passthrough:///x?token=hunter2": "passthrough:///x?token=hunter2",
+	} {
+		cc, err := evenkeel.NewClient(target, insecureCreds)
+		if err != nil {
+			t.Fatalf("NewClient(%q) = %v", target, err)
+		}
+		if got := cc.Target(); got != want {
+			t.Errorf("NewClient(%q) dials %q, want %q", target, got, want)
+		}
+		closeClient(t, cc)
 	}
 }
 

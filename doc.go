@@ -33,4 +33,7 @@
 // to [WithServiceConfig] that registry.CheckServiceConfig refuses. Errors never
 // show a target's user info, nor the value of a parameter that its resolver does
 // not know.
+//
+// grpc logs targets and shows them in channelz. If the resolver is a
+// registry.TargetSealer, NewClient takes the secrets out of the target first.
 package evenkeel

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 
 	"google.golang.org/grpc/resolver"
@@ -55,6 +56,17 @@ type TargetChecker interface {
 	// what would be accepted, without the values of passwords or tokens in it.
 	// It does no I/O and may be called concurrently.
 	CheckTarget(target resolver.Target) error
+}
+
+// TargetSealer is implemented by a resolver.Builder whose targets may hold
+// secrets. grpc logs targets and shows them in channelz, so evenkeel.NewClient
+// hands it only what SealTarget returns.
+type TargetSealer interface {
+	// SealTarget returns the target with something in the place of each secret
+	// that may be shown, and that builders of this scheme understand in this
+	// process for as long as it runs. It returns false if there is no secret.
+	// A sealed target is its own. It does no I/O and may be called concurrently.
+	SealTarget(target url.URL) (sealed url.URL, ok bool)
 }
 
 // Option describes a plugin to the registry.
