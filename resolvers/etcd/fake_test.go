@@ -2,7 +2,7 @@ package etcd_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -138,15 +138,22 @@ func (c *fakeChannel) UpdateState(s resolver.State) error {
 	}
 	c.note("list " + strings.Join(addrs, " "))
 	if s.ServiceConfig != nil {
-		c.note("config " + s.ServiceConfig.Err.Error())
+		c.note(fmt.Sprint("config ", s.ServiceConfig.Config))
 	}
 	return nil
 }
 
-// ParseServiceConfig understands nothing.
+// ParseServiceConfig takes any text for a config.
 func (*fakeChannel) ParseServiceConfig(text string) *serviceconfig.ParseResult {
-	return &serviceconfig.ParseResult{Err: errors.New(text)}
+	return &serviceconfig.ParseResult{Config: parsedConfig{text: text}}
 }
+
+type parsedConfig struct {
+	serviceconfig.Config
+	text string
+}
+
+func (p parsedConfig) String() string { return p.text }
 
 func (c *fakeChannel) ReportError(err error) { c.note("error " + err.Error()) }
 

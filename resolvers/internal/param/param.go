@@ -16,23 +16,34 @@ import (
 // known, or given twice, is an error, which shows no value: what was meant as
 // something else may be a secret.
 func Parse(query string, known ...string) (map[string]string, error) {
+	lists, err := ParseLists(query, known, nil)
+	if err != nil {
+		return nil, err
+	}
+	params := make(map[string]string, len(lists))
+	for name, v := range lists {
+		params[name] = v[0]
+	}
+	return params, nil
+}
+
+// ParseLists is [Parse] for targets in which some of the known parameters may
+// be given more than once. Each name has its values in their order.
+func ParseLists(query string, known, repeatable []string) (map[string][]string, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		// The error of ParseQuery quotes what it could not read.
 		return nil, errors.New("malformed parameters (want name=value, joined by &)")
 	}
-	params := make(map[string]string, len(values))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		v := values[name]
 		if !slices.Contains(known, name) {
 			return nil, unknown(name, known)
 		}
-		if len(v) > 1 {
-			return nil, fmt.Errorf("parameter %q is given %d times", name, len(v))
+		if n := len(values[name]); n > 1 && !slices.Contains(repeatable, name) {
+			return nil, fmt.Errorf("parameter %q is given %d times", name, n)
 		}
-		params[name] = v[0]
 	}
-	return params, nil
+	return values, nil
 }
 
 func unknown(name string, known []string) error {

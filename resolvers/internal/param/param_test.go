@@ -41,3 +41,17 @@ func TestParseRejects(t *testing.T) {
 		})
 	}
 }
+
+func TestParseListsKeepsTheOrderOfRepeatedParameters(t *testing.T) {
+	got, err := param.ParseLists("dc=b&tag=x&dc=a", []string{"tag", "dc"}, []string{"dc"})
+	if err != nil {
+		t.Fatalf("ParseLists: %v", err)
+	}
+	want := map[string][]string{"dc": {"b", "a"}, "tag": {"x"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ParseLists (-want +got):\n%s", diff)
+	}
+	if _, err := param.ParseLists("tag=x&tag=y", []string{"tag", "dc"}, []string{"dc"}); err == nil {
+		t.Error("ParseLists accepted a parameter twice that may be given once")
+	}
+}

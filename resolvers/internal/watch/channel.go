@@ -51,19 +51,33 @@ func (c *channel) answer(a *answer) {
 // change.
 func (c *channel) configured(a *answer) resolver.State {
 	state := a.state
-	if state.ServiceConfig != nil || a.configJSON == "" {
+	if state.ServiceConfig != nil {
 		return state
 	}
-	if c.parsed == nil || c.parsedJSON != a.configJSON {
-		c.parsedJSON = a.configJSON
-		c.parsed = c.cc.ParseServiceConfig(a.configJSON)
-		if c.parsed.Err != nil {
-			// A channel that has a good config goes on with it, and says nothing.
-			c.cfg.Logger.Warningf("%s: service config: %v", c.cfg.Name, c.parsed.Err)
-		}
+	if a.configJSON != c.parsedJSON {
+		c.parse(a.configJSON)
 	}
 	state.ServiceConfig = c.parsed
 	return state
+}
+
+// parse makes text the channel's service config. If it is malformed, a channel
+// that has a good one goes on with it either way; one without fails, as gRFC A21
+// wants, unless the source prefers endpoints without a config.
+func (c *channel) parse(text string) {
+	c.parsedJSON = text
+	if text == "" {
+		c.parsed = nil
+		return
+	}
+	parsed := c.cc.ParseServiceConfig(text)
+	if parsed.Err != nil {
+		c.cfg.Logger.Warningf("%s: service config: %v", c.cfg.Name, parsed.Err)
+		if c.cfg.KeepServiceConfig {
+			return
+		}
+	}
+	c.parsed = parsed
 }
 
 // good tells whether the channel goes by something that is not empty.

@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ func (f *family) join(t *testing.T, cc resolver.ClientConn, key string, grace ti
 		src := newFakeSource()
 		f.sources[key] = append(f.sources[key], src)
 		return src
-	}, watch.Config{Name: "fake: x", Grace: grace, Logger: grpclog.Component("watch-test")})
+	}, watch.Config{Name: "fake: x", Grace: grace, Logger: grpclog.Component("watch-test"), KeepServiceConfig: true})
 	t.Cleanup(w.Close)
 	return w
 }
@@ -219,7 +220,10 @@ type parsingChannel struct {
 
 func (c *parsingChannel) ParseServiceConfig(text string) *serviceconfig.ParseResult {
 	c.parsed = append(c.parsed, text)
-	return &serviceconfig.ParseResult{Err: fmt.Errorf("parsed %q", text)}
+	if text == "malformed" {
+		return &serviceconfig.ParseResult{Err: errors.New(text)}
+	}
+	return &serviceconfig.ParseResult{}
 }
 
 func TestEachChannelParsesTheServiceConfigOnce(t *testing.T) {
@@ -247,18 +251,53 @@ func TestEachChannelParsesTheServiceConfigOnce(t *testing.T) {
 	})
 }
 
+func TestMalformedServiceConfigKeepsTheLastGoodOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f family
+		cc := &parsingChannel{fakeChannel: newFakeChannel()}
+		f.join(t, cc, "k", time.Minute)
+		src := f.source(t, "k")
+		answer := func(list, config string) {
+			src.steps <- step{answer: watch.Snapshot{Endpoints: endpoints(list), ServiceConfigJSON: config}}
+			synctest.Wait()
+		}
+		answer("1", "malformed")
+		expect(t, cc.fakeChannel, "list 1")
+		if cc.last.ServiceConfig != nil {
+			t.Errorf("service config = %v, want none", cc.last.ServiceConfig)
+		}
+		answer("1", "{}")
+		expect(t, cc.fakeChannel, "list 1")
+		good := cc.last.ServiceConfig
+		answer("1", "malformed")
+		expect(t, cc.fakeChannel) // nothing changed
+		answer("1 2", "malformed")
+		expect(t, cc.fakeChannel, "list 1 2")
+		if good == nil || cc.last.ServiceConfig != good {
+			t.Errorf("service config = %v, want the last good one %v", cc.last.ServiceConfig, good)
+		}
+		answer("1 2", "")
+		answer("1 2", "malformed")
+		expect(t, cc.fakeChannel, "list 1 2")
+		if cc.last.ServiceConfig != nil {
+			t.Errorf("service config = %v, want none after it was taken away", cc.last.ServiceConfig)
+		}
+	})
+}
+
 // TestChannelsComeAndGo opens and closes channels of a few keys from many
 // goroutines, and checks that a source runs exactly while somebody uses it.
 func TestChannelsComeAndGo(t *testing.T) {
 	var hubs watch.Hubs[int]
 	var running atomic.Int64
 	var wg sync.WaitGroup
+	logger := grpclog.Component("watch-test") // not from several goroutines
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 200 {
 				cc := newSignalChannel()
 				w := hubs.Start(cc, (g+i)%3, func() watch.Source { return countedSource{&running} },
-					watch.Config{Name: "fake: x", Logger: grpclog.Component("watch-test")})
+					watch.Config{Name: "fake: x", Logger: logger})
 				if i%2 == 0 {
 					<-cc.told
 				}

@@ -83,6 +83,7 @@ type Snapshot struct {
 
 	// ServiceConfigJSON is the text of a service config that each channel parses
 	// for itself, if there is no ServiceConfig. "" means that the source has none.
+	// One that is malformed is logged; see Config.KeepServiceConfig.
 	ServiceConfigJSON string
 
 	// Attributes go to the channel with the list, nil if there are none. A list
@@ -108,6 +109,11 @@ type Config struct {
 	// the one with the lesser address comes first. nil means that the addresses
 	// decide alone.
 	Rank func(resolver.Endpoint) float64
+
+	// KeepServiceConfig keeps a service config that is malformed from the channel,
+	// which goes on with the last good one, or without. Otherwise the channel gets
+	// it, and fails its RPCs if it never had a good one.
+	KeepServiceConfig bool
 
 	// MinBackoff, MaxBackoff and ResolveNowInterval take the place of the
 	// constants of these names where they are not zero.
