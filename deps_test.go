@@ -15,6 +15,7 @@ func TestPluginsDragInOnlyTheirOwn(t *testing.T) {
 		"./balancers/pickfirst":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./balancers/v1adapter":  {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "golang.org/x/net/dns/"},
 		"./registry":             {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
+		"./resolvers/consul":     {"go.etcd.io/", "go.uber.org/", "github.com/miekg/"},
 		"./resolvers/dns":        {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/"},
 		"./resolvers/etcd":       {"github.com/hashicorp/", "github.com/miekg/"},
 		".":                      {"go.etcd.io/", "github.com/hashicorp/", "go.uber.org/", "github.com/miekg/", "github.com/evenkeel-grpc/evenkeel/balancers/"},

@@ -7,7 +7,7 @@
 // Import the plugins, dial a target, select a policy by name:
 //
 //	import _ "github.com/evenkeel-grpc/evenkeel/balancers/roundrobin"
-//	import _ "github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
+//	import _ "github.com/evenkeel-grpc/evenkeel/resolvers/etcd" // or consul
 //
 // The result of [NewClient] is an ordinary *grpc.ClientConn, so generated stubs,
 // interceptors, credentials and retries are used as always. The plugins also

@@ -6,10 +6,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unique"
 )
 
-// Text is a secret in the clear. It can be compared, and prints as [Hidden].
-type Text string
+// Text is a secret, or none if it is zero. Those with the same text are equal.
+// It does not show what it is when it is printed, not even as an unexported
+// field, whose methods package fmt cannot call.
+type Text struct{ handle unique.Handle[string] }
+
+// New returns a text as a secret. The zero Text stands for "".
+func New(text string) Text {
+	if text == "" {
+		return Text{}
+	}
+	return Text{unique.Make(text)}
+}
+
+// Reveal returns the text, "" if there is none.
+func (t Text) Reveal() string {
+	if t == (Text{}) {
+		return ""
+	}
+	return t.handle.Value()
+}
 
 // Hidden is what a secret prints as.
 const Hidden = "xxxxx"
@@ -24,10 +43,11 @@ func (Text) GoString() string { return Hidden }
 // are passed over.
 func Hide(text string, secrets ...Text) string {
 	// The longest first, of which others may be a part.
-	slices.SortFunc(secrets, func(a, b Text) int { return len(b) - len(a) })
+	secrets = slices.Clone(secrets)
+	slices.SortFunc(secrets, func(a, b Text) int { return len(b.Reveal()) - len(a.Reveal()) })
 	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, string(s), Hidden)
+		if s != (Text{}) {
+			text = strings.ReplaceAll(text, s.Reveal(), Hidden)
 		}
 	}
 	return text
@@ -51,8 +71,8 @@ var store struct {
 func Seal(s Text) string {
 	store.mu.Lock()
 	defer store.mu.Unlock()
-	if _, ok := store.text[string(s)]; ok {
-		return string(s)
+	if _, ok := store.text[s.Reveal()]; ok {
+		return s.Reveal()
 	}
 	if ref, ok := store.refs[s]; ok {
 		return ref
@@ -73,5 +93,5 @@ func Open(ref string) Text {
 	if s, ok := store.text[ref]; ok {
 		return s
 	}
-	return Text(ref)
+	return New(ref)
 }
