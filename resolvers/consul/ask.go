@@ -34,6 +34,7 @@ type answer struct {
 	pair    *api.KVPair         // of a key; nil if it does not exist
 	ttl     time.Duration       // of a prepared query, 0 if it has none
 	meta    api.QueryMeta
+	hiding  string // what Consul may hide from us, and why; "" if nothing
 }
 
 // instances asks for the instances of the service. With an index Consul holds
@@ -95,8 +96,22 @@ func (a *asker) ask(ctx context.Context, index uint64, request func(*api.QueryOp
 	a.slow = 0
 	if meta != nil {
 		ans.meta = *meta
+		ans.hiding = a.client.hiding(meta)
 	}
 	return ans, nil
+}
+
+// hiding says why Consul may have left something out: it tells those who have a
+// token, but not those who have none.
+func (c *client) hiding(meta *api.QueryMeta) string {
+	switch {
+	case meta.ResultsFilteredByACLs:
+		return "Consul withholds what the ACL token may not read"
+	case c.anonymous && meta.DefaultACLPolicy == "deny":
+		return "Consul was asked without an ACL token, and denies by default"
+	default:
+		return ""
+	}
 }
 
 func (a *asker) options(ctx context.Context, index uint64, token secret.Text) *api.QueryOptions {

@@ -34,7 +34,7 @@ func (c *chooser) choose(a answer) watch.Snapshot {
 	found, malformed := c.candidates(a.entries)
 	s := watch.Snapshot{Endpoints: c.limit(pick(found, c.query.fallback))}
 	if len(s.Endpoints) == 0 {
-		s.Detail = c.detail(found, malformed, a.meta)
+		s.Detail = c.detail(found, malformed, a.hiding)
 	}
 	return s
 }
@@ -157,7 +157,7 @@ func (c *chooser) limit(list []resolver.Endpoint) []resolver.Endpoint {
 func hash(e resolver.Endpoint) uint64 { return maphash.String(seed, e.Addresses[0].Addr) }
 
 // detail says why there is no endpoint.
-func (c *chooser) detail(found []candidate, malformed int, meta api.QueryMeta) string {
+func (c *chooser) detail(found []candidate, malformed int, hiding string) string {
 	var texts []string
 	if len(found) == 0 && malformed == 0 {
 		texts = append(texts, c.query.describe())
@@ -172,8 +172,8 @@ func (c *chooser) detail(found []candidate, malformed int, meta api.QueryMeta) s
 	if malformed > 0 {
 		texts = append(texts, fmt.Sprintf("malformed instances skipped: %d", malformed))
 	}
-	if meta.ResultsFilteredByACLs {
-		texts = append(texts, "Consul withholds what the ACL token may not read")
+	if hiding != "" {
+		texts = append(texts, hiding)
 	}
 	return strings.Join(texts, "; ")
 }

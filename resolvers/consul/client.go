@@ -20,6 +20,7 @@ type client struct {
 	transport *http.Transport // that is closed with it; nil if it is the user's
 	tokenFile string          // empty if the token does not come from a file
 	secrets   []secret.Text   // what its errors must not show
+	anonymous bool            // whether it is known to have no token
 }
 
 // newClient reads the files that the access names, and nothing else: it connects
@@ -52,6 +53,10 @@ func newClient(from origin) (*client, error) {
 // setSecrets makes the client read its token from a file at each request if
 // there is one, and remember what to hide.
 func (c *client) setSecrets(cfg *api.Config) error {
+	if cfg.Token == "" && cfg.TokenFile == "" { // as api.NewClient would do
+		env := api.DefaultConfig()
+		cfg.Token, cfg.TokenFile = env.Token, env.TokenFile
+	}
 	c.tokenFile, cfg.TokenFile = cfg.TokenFile, ""
 	if c.tokenFile != "" {
 		token, err := c.token()
@@ -60,6 +65,7 @@ func (c *client) setSecrets(cfg *api.Config) error {
 		}
 		cfg.Token = token.Reveal()
 	}
+	c.anonymous = cfg.Token == ""
 	c.secrets = []secret.Text{secret.New(cfg.Token)}
 	if cfg.HttpAuth != nil {
 		c.secrets = append(c.secrets, secret.New(cfg.HttpAuth.Password))

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -213,26 +214,33 @@ func TestEmptyAnswersSayWhy(t *testing.T) {
 	for name, tt := range map[string]struct {
 		target  string
 		entries []*api.ServiceEntry
-		acl     bool
+		acl     string // a header and its value
 		want    string
 	}{
-		"an unknown service": {"consul:///x", nil, false, "Consul knows no instance of the service"},
-		"unknown tags":       {"consul:///x?tag=b&tags=a,b&filter=y", nil, false, `Consul knows no instance of the service with the tags ["a" "b"] that the filter "y" accepts`},
+		"an unknown service": {"consul:///x", nil, "", "Consul knows no instance of the service"},
+		"unknown tags":       {"consul:///x?tag=b&tags=a,b&filter=y", nil, "", `Consul knows no instance of the service with the tags ["a" "b"] that the filter "y" accepts`},
 		"a token that may not read": {
-			"consul:///x", nil, true,
+			"consul:///x?token=t", nil, "X-Consul-Results-Filtered-By-Acls: true",
 			"Consul knows no instance of the service; Consul withholds what the ACL token may not read",
+		},
+		"no token": {
+			"consul:///x", nil, "X-Consul-Default-Acl-Policy: deny",
+			"Consul knows no instance of the service; Consul was asked without an ACL token, and denies by default",
+		},
+		"a token, where all is denied by default": {
+			"consul:///x?token=t", nil, "X-Consul-Default-Acl-Policy: deny", "Consul knows no instance of the service",
 		},
 		"nothing healthy": {"consul:///x", []*api.ServiceEntry{
 			instance("10.0.0.1:80", withStatus("critical")), instance("10.0.0.2:80", withStatus("warning")), instance("10.0.0.3:80", withStatus("critical")),
-		}, false, "none of the instances is healthy enough (2 critical, 1 warning)"},
-		"nothing well formed": {"consul:///x", []*api.ServiceEntry{instance("10.0.0.1:0"), nil}, false, "malformed instances skipped: 2"},
+		}, "", "none of the instances is healthy enough (2 critical, 1 warning)"},
+		"nothing well formed": {"consul:///x", []*api.ServiceEntry{instance("10.0.0.1:0"), nil}, "", "malformed instances skipped: 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := startFake(t, func(w http.ResponseWriter, r *http.Request) {
 					hold(r)
-					if tt.acl {
-						w.Header().Set("X-Consul-Results-Filtered-By-Acls", "true")
+					if name, value, ok := strings.Cut(tt.acl, ": "); ok {
+						w.Header().Set(name, value)
 					}
 					answer(w, 7, tt.entries...)
 				})

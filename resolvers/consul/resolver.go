@@ -42,9 +42,10 @@ func WithClient(c *api.Client) Option {
 	return optionFunc(func(b *builder) { b.client = c })
 }
 
-// WithConfig makes the resolvers use clients made from cfg instead of from the
-// environment; what a target says comes first. cfg must not be changed any more.
-// A transport in it is copied, an HTTP client used as it is.
+// WithConfig makes the resolvers use clients made from cfg. What a target says
+// comes first, and what neither says is in the environment, as always with
+// api.NewClient. cfg must not be changed any more. A transport in it is copied, an
+// HTTP client used as it is.
 func WithConfig(cfg *api.Config) Option {
 	return optionFunc(func(b *builder) { b.config = cfg })
 }
