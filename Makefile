@@ -1,9 +1,9 @@
 # make help lists the targets. Every target works from a fresh clone.
 
-# Every module of the workspace. The dependencies of tools and e2e/coredns stay
-# apart.
+# Every module of the workspace. The dependencies of tools, e2e/consul and
+# e2e/coredns stay apart.
 PACKAGES := ./... ./bench/... ./cmd/evenkeel/... ./conformance/... ./e2e/...
-MODULES  := . ./bench ./cmd/evenkeel ./conformance ./e2e ./e2e/coredns ./tools
+MODULES  := . ./bench ./cmd/evenkeel ./conformance ./e2e ./e2e/consul ./e2e/coredns ./tools
 
 # The race detector needs a C compiler. Without one the tests still run.
 CC_FOUND := $(shell command -v $${CC:-cc} || command -v gcc)
@@ -20,14 +20,14 @@ demo: ## Watch a channel follow its backends in a real etcd
 	go run ./cmd/evenkeel demo
 
 .PHONY: test
-test: .bin/gotestsum ## Run all modules' tests, with -race and shuffled
+test: .bin/gotestsum .bin/consul ## Run all modules' tests, with -race and shuffled
 	@$(if $(RACE),,echo "make test: no C compiler found, so without -race" >&2)
 	.bin/gotestsum --format pkgname --hide-summary skipped -- $(RACE) -shuffle=on -timeout 20m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-full
-test-full: ## Run the etcd tests at full length, with time limits (some 5 minutes)
-	go test -timeout 20m -count=1 -v -run 'Etcd' ./e2e -full
-	go test -run '^$$' -bench 'Etcd' ./e2e
+test-full: .bin/consul ## Run the etcd and Consul tests at full length, with time limits (some 8 minutes)
+	go test -timeout 20m -count=1 -v -run 'Etcd|Consul' ./e2e -full
+	go test -run '^$$' -bench 'Etcd|Consul' ./e2e
 
 # feed: grpc-go's own policies behind our feed. plugins: ours in their place.
 .PHONY: conformance
@@ -60,6 +60,11 @@ tidy-check: ## Fail if a go.mod or go.sum is not tidy
 .PHONY: vuln
 vuln: .bin/govulncheck ## Look up known vulnerabilities (needs the network)
 	.bin/govulncheck ./...
+
+# A real Consul for the tests in e2e. It takes minutes, once.
+.bin/consul: e2e/consul/go.mod e2e/consul/go.sum
+	cd e2e/consul && GOWORK=off go build -o ../../$@ github.com/hashicorp/consul
+	@touch $@
 
 # The tools are built outside the workspace: their versions are tools/go.mod's alone.
 .bin/golangci-lint: PKG = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
