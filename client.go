@@ -40,10 +40,9 @@ func NewClient(target string, opts ...grpc.DialOption) (*grpc.ClientConn, error)
 	if err := checkSyntax(target); err != nil {
 		return nil, err
 	}
-	target = seal(target)
 	// The ClientConn is idle: it knows its resolver, but has not built it.
 	asked := new(probe)
-	cc, err := grpc.NewClient(target, append(opts, grpc.WithResolvers(asked))...)
+	cc, err := grpc.NewClient(seal(target), append(opts, grpc.WithResolvers(asked))...)
 	if bad := checkScheme(target, asked.times); bad != nil {
 		err = bad // It comes first, also of what is wrong with the options.
 	} else if err == nil {

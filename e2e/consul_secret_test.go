@@ -40,6 +40,9 @@ func TestConsulSecretsAreNowhere(t *testing.T) {
 			"consul://jane:" + password + "@" + s.http + "/x?scheme=https&token=" + token,
 			"consul://jane:" + password + "@" + s.http + "/x?nope&token=" + token,
 			"consul://jane:" + password + "@" + s.http + "/a/b?token=" + token,
+			s.target("x", "tokn="+token),
+			s.target("x", "token="+token+";near=x"),
+			s.target("x") + "#" + token,
 		}, "\n"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -37,7 +37,8 @@ type optionFunc func(*builder)
 func (f optionFunc) apply(b *builder) { f(b) }
 
 // WithClient makes the resolvers use c, for targets that say nothing about how
-// to reach Consul. It stays the caller's.
+// to reach Consul. It stays the caller's. If its HTTP client has a timeout, the
+// target's wait must be shorter.
 func WithClient(c *api.Client) Option {
 	return optionFunc(func(b *builder) { b.client = c })
 }

@@ -48,6 +48,9 @@ func (a *access) setAuthority(u url.URL) error {
 	if u.User != nil {
 		password, _ := u.User.Password()
 		a.user, a.password = u.User.Username(), a.open(password)
+		if password == "" {
+			a.user = a.open(a.user).Reveal()
+		}
 		if u.Host == "" {
 			return errors.New("a user and no host; want consul://user:password@host:port/service")
 		}
@@ -99,24 +102,55 @@ func redact(u url.URL) string {
 }
 
 // seal returns the target with references in the place of its secrets, and
-// whether it had any.
+// whether it had any. What this package does not understand, and will refuse, is
+// taken for a secret too: a token may have been put where it does not belong.
 func seal(u url.URL) (url.URL, bool) {
-	sealed := false
-	if password, ok := u.User.Password(); ok && password != "" {
-		u.User = url.UserPassword(u.User.Username(), secret.Seal(secret.New(password)))
-		sealed = true
+	user, params, fragment := sealUser(u.User), sealParams(u.RawQuery), sealText(u.Fragment)
+	sealed := user.String() != u.User.String() || params != u.RawQuery || fragment != u.Fragment
+	u.User, u.RawQuery, u.Fragment, u.RawFragment = user, params, fragment, ""
+	return u, sealed
+}
+
+// sealUser seals the password, or the user if there is none.
+func sealUser(user *url.Userinfo) *url.Userinfo {
+	if user == nil {
+		return nil
 	}
-	params := strings.Split(u.RawQuery, "&")
+	password, ok := user.Password()
+	if !ok {
+		return url.User(sealText(user.Username()))
+	}
+	return url.UserPassword(user.Username(), sealText(password))
+}
+
+// sealParams seals the value of each parameter that is a token or not known. One
+// without a value may be a value that lacks its name.
+func sealParams(query string) string {
+	if query == "" {
+		return ""
+	}
+	params := strings.Split(query, "&")
 	for i, param := range params {
-		name, value, _ := strings.Cut(param, "=")
-		text, err := url.QueryUnescape(value)
-		if name, _ = url.QueryUnescape(name); name == "token" && err == nil && text != "" {
-			params[i] = "token=" + secret.Seal(secret.New(text))
-			sealed = true
+		name, value, hasValue := strings.Cut(param, "=")
+		key, err := url.QueryUnescape(name)
+		text, err2 := url.QueryUnescape(value)
+		malformed := err != nil || err2 != nil || strings.Contains(param, ";")
+		switch {
+		case !malformed && key != "token" && slices.Contains(knownParams, key):
+		case malformed || !hasValue:
+			params[i] = sealText(param)
+		default:
+			params[i] = name + "=" + sealText(text)
 		}
 	}
-	u.RawQuery = strings.Join(params, "&")
-	return u, sealed
+	return strings.Join(params, "&")
+}
+
+func sealText(text string) string {
+	if text == "" {
+		return ""
+	}
+	return secret.Seal(secret.New(text))
 }
 
 // sortedSet returns texts sorted and each once.

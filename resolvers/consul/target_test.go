@@ -133,6 +133,7 @@ func TestSealedTargetMeansTheSame(t *testing.T) {
 		"consul://jane:p@h:1/x",
 		"consul:///x?%74oken=t",
 		"consul:///x?stale&token=t&tag=a&tag=b",
+		"consul://jane@h:1/x",
 	} {
 		u, _ := url.Parse(target)
 		before := mustParse(t, target)
@@ -159,10 +160,30 @@ func TestSealedTargetMeansTheSame(t *testing.T) {
 			t.Errorf("sealed twice: %s, want %s", twice.String(), sealed.String())
 		}
 	}
-	for _, target := range []string{"consul:///x", "consul://jane@h:1/x?tag=token", "consul:///x?token="} {
+	for _, target := range []string{"consul:///x", "consul://h:1/x?tag=token", "consul:///x?token=", "consul:///x?stale&near=y%7e"} {
 		u, _ := url.Parse(target)
 		if sealed, ok := seal(*u); ok || sealed.String() != target {
 			t.Errorf("seal(%s) = %s, %t, want it unchanged", target, sealed.String(), ok)
+		}
+	}
+}
+
+// A token in the wrong place must not be shown either.
+func TestWhatIsRefusedIsSealedToo(t *testing.T) {
+	for _, target := range []string{
+		"consul:///x?tokn=hunter2", "consul:///x?hunter2", "consul:///x?a;token=hunter2", "consul:///x?token=%zzhunter2",
+		"consul:///x?near=a;token=hunter2", "consul:///x?%zz=hunter2", "consul:///x#hunter2", "consul:///x?tag=a#token=hunter2",
+	} {
+		u, err := url.Parse(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, ok := seal(*u)
+		if !ok || strings.Contains(sealed.String(), "hunter2") {
+			t.Errorf("seal(%s) = %s, want nothing shown", target, sealed.String())
+		}
+		if _, err := parseTarget(sealed); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("parseTarget(%s) = %v, want an error without the secret", sealed.String(), err)
 		}
 	}
 }
