@@ -218,8 +218,12 @@ func reason(err error) error {
 		err = bad.Err
 	}
 	op, ok := errors.AsType[*net.OpError](err)
-	if !ok || op.Addr == nil || op.Source == nil {
+	switch {
+	case !ok:
 		return err
+	case op.Addr == nil || op.Source == nil:
+		return op // without what package net/http may have put around it
+	default:
+		return fmt.Errorf("%s %s: %w", op.Op, op.Addr, op.Err)
 	}
-	return fmt.Errorf("%s %s: %w", op.Op, op.Addr, op.Err)
 }

@@ -1,6 +1,12 @@
 package consul
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -30,6 +36,29 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		if got := retryAfter(header, now); got != want {
 			t.Errorf("retryAfter(%q) = %v, want %v", header, got, want)
+		}
+	}
+}
+
+func TestReasonIsTheSameEachTime(t *testing.T) {
+	addr := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port} }
+	read := func(port int) error {
+		op := &net.OpError{Op: "read", Net: "tcp", Source: addr(port), Addr: addr(8500), Err: errors.New("connection reset by peer")}
+		return &url.Error{Op: "Get", URL: "http://127.0.0.1:8500/v1/health/service/x?index=" + strconv.Itoa(port), Err: op}
+	}
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{read(1), "read 127.0.0.1:8500: connection reset by peer"},
+		{read(2), "read 127.0.0.1:8500: connection reset by peer"},
+		{alert, "remote error: tls: certificate required"},
+		{fmt.Errorf("readLoopPeekFailLocked: %w", alert), "remote error: tls: certificate required"},
+		{io.ErrUnexpectedEOF, "unexpected EOF"},
+	} {
+		if got := reason(tt.err).Error(); got != tt.want {
+			t.Errorf("reason(%v) = %s, want %s", tt.err, got, tt.want)
 		}
 	}
 }
