@@ -114,3 +114,14 @@ func TestConsulThatForgetsKeepsTheList(t *testing.T) {
 	load.mustNotHaveFailed(t)
 	waitForBackends(t, cc, b)
 }
+
+// Answers that take longer than the first attempt allows are waited for in the
+// end.
+func TestConsulOverASlowLine(t *testing.T) {
+	s := startConsul(t)
+	p := startProxies(t, s.http)
+	p.latency(t, 700)
+	a := startBackend(t)
+	s.register(t, "x", a)
+	waitForBackends(t, dial(t, "consul://"+p.hosts()+"/x"), a)
+}

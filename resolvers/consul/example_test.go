@@ -3,6 +3,7 @@ package consul_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 	"google.golang.org/grpc"
@@ -68,4 +69,42 @@ func ExampleWithConfig() {
 	defer func() { _ = cc.Close() }()
 	fmt.Println(cc.CanonicalTarget(), cc.GetState())
 	// Output: consul:///payments IDLE
+}
+
+// A registration needs no agent to begin with. It goes on until its context ends.
+// (Nobody listens on port 1.)
+func ExampleRegister() {
+	client, err := api.NewClient(&api.Config{Address: "127.0.0.1:1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	statuses := make(chan consul.Status, 1)
+	r, err := consul.Register(ctx, consul.Registration{
+		Service: "payments",
+		Addr:    "10.0.0.1:9000",
+		Tags:    []string{"v2"},
+		Checks:  []*api.AgentServiceCheck{consul.GRPCCheck("", 10*time.Second)},
+		Client:  client,
+		OnStatus: func(s consul.Status) {
+			select {
+			case statuses <- s:
+			default: // only the first one is looked at
+			}
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	first := <-statuses
+	fmt.Println(first.State, first.Err)
+	cancel()
+	<-r.Done()
+	fmt.Println(r.Status().State)
+	// Output:
+	// retrying registering: dial tcp 127.0.0.1:1: connect: connection refused
+	// stopped
 }

@@ -81,9 +81,8 @@ func (*builder) SealTarget(target url.URL) (url.URL, bool) { return seal(target)
 
 // key is what channels have in common that share a source.
 type key struct {
-	from       origin
-	query      query
-	maxBackoff int64
+	from  origin
+	query query
 }
 
 // hubs runs the sources of this process.
@@ -103,8 +102,7 @@ func (b *builder) Build(t resolver.Target, cc resolver.ClientConn, _ resolver.Bu
 	if b.client != nil || b.config != nil {
 		from.builder = b
 	}
-	k := key{from: from, query: cfg.query, maxBackoff: int64(cfg.maxBackoff)}
-	return hubs.Start(cc, k, func() watch.Source { return newSource(from, cfg.query) }, watch.Config{
+	return hubs.Start(cc, key{from, cfg.query}, func() watch.Source { return newSource(from, cfg.query) }, watch.Config{
 		Name:       fmt.Sprintf("consul: %q", cfg.query.name),
 		Grace:      cfg.grace,
 		Logger:     logger,
