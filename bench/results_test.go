@@ -142,3 +142,22 @@ func TestDocsShowResults(t *testing.T) {
 		t.Error("docs/benchmarks.md does not show bench/results.json: go run ./bench -docs docs/benchmarks.md writes both")
 	}
 }
+
+func TestTargetIsMetInProportionToGRPC(t *testing.T) {
+	limit := atMostWhere(10, 100, "ms")
+	for _, tt := range []struct {
+		grpcGo, evenkeel float64
+		want             bool
+	}{
+		{math.NaN(), 10, true},
+		{math.NaN(), 11, false},
+		{50, 10, true},
+		{200, 20, true},
+		{200, 21, false},
+		{50, 11, false},
+	} {
+		if got := limit.met(newResult(metric{"x", "ms"}, 1, tt.grpcGo, tt.evenkeel)); got != tt.want {
+			t.Errorf("%s: %v ms beside grpc-go's %v ms is met = %v, want %v", limit.text, tt.evenkeel, tt.grpcGo, got, tt.want)
+		}
+	}
+}
