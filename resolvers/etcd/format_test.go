@@ -268,7 +268,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, i int, value []byte) {
 		if i < 0 || i >= len(formatNames) {
-			t.Skip()
+			t.Skip("there is no such format: ", i)
 		}
 		list, err := reader{format: format(i), prefix: "helloworld/"}.read(value)
 		if err != nil {
