@@ -7,61 +7,31 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/consul/api"
+
+	"github.com/evenkeel-grpc/evenkeel/resolvers/internal/register"
 )
 
 const (
-	// The waits between two attempts to register, before jitter.
-	minRepair = 100 * time.Millisecond
-	maxRepair = 2 * time.Second
-
 	// requestTimeout bounds each request of a registrar.
 	requestTimeout = 5 * time.Second
 	// goodbye is how long the removal may take when the context is done.
 	goodbye = 2 * time.Second
 )
 
-// keeper is the goroutine of a registrar.
+// keeper is what the goroutine of a registrar does.
 type keeper struct {
-	*Registrar
+	*book
 	client *client // nil until one was made
-	retry  *backoff.ExponentialBackOff
+	hushed bool    // clients are told to stay away
 }
 
-func newKeeper(r *Registrar) *keeper {
-	return &keeper{
-		Registrar: r,
-		retry: &backoff.ExponentialBackOff{
-			InitialInterval: minRepair, MaxInterval: maxRepair, Multiplier: 2, RandomizationFactor: 0.5,
-		},
-	}
-}
-
-// run registers the server and repairs that until ctx is done or it is drained.
-func (k *keeper) run(ctx context.Context) {
-	defer k.note(func() { k.status = Status{State: Stopped, Err: k.status.Err} })
-	defer k.closeClient()
-	for ctx.Err() == nil {
-		started := time.Now()
-		err := k.attempt(ctx)
-		if err == nil {
-			return
-		}
-		if ctx.Err() == nil {
-			k.failed(err)
-			k.pause(ctx, started)
-		}
-	}
-	k.leave(context.WithoutCancel(ctx))
-}
-
-// attempt keeps the entry until something happens to it, or removes it.
-func (k *keeper) attempt(ctx context.Context) error {
+// Attempt keeps the entry until something happens to it, or removes it.
+func (k *keeper) Attempt(ctx context.Context) error {
 	if err := k.openClient(); err != nil {
 		return err
 	}
-	if _, _, draining := k.wanted(); !draining {
+	if _, _, draining := k.Wanted(); !draining {
 		if err := k.keep(ctx); err != nil {
 			return err
 		}
@@ -74,7 +44,7 @@ func (k *keeper) openClient() (err error) {
 	if k.client != nil {
 		return nil
 	}
-	if reg, _, _ := k.wanted(); reg.Client != nil {
+	if reg, _, _ := k.Wanted(); reg.Client != nil {
 		k.client = &client{Client: reg.Client}
 		return nil
 	}
@@ -82,42 +52,17 @@ func (k *keeper) openClient() (err error) {
 	return err
 }
 
-func (k *keeper) closeClient() {
+// Close leaves the caller's client alone.
+func (k *keeper) Close() {
 	if k.client != nil {
 		k.client.close()
 	}
 }
 
-func (k *keeper) failed(err error) {
-	logger.Warningf("registration of %q: %v", k.id, err)
-	k.note(func() {
-		k.status.Err = err
-		if !k.draining {
-			k.status.State = Retrying
-		}
-	})
-}
-
-// pause waits for the next attempt, but not if the entry is to go now. started is
-// when the last one began.
-func (k *keeper) pause(ctx context.Context, started time.Time) {
-	if time.Since(started) >= maxRepair {
-		k.retry.Reset()
-	}
-	timer := time.NewTimer(k.retry.NextBackOff())
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			return
-		case <-k.nudge:
-			if _, _, draining := k.wanted(); draining && k.Status().State != Draining {
-				return
-			}
-		}
-	}
+// Failed has nothing to add to the error.
+func (k *keeper) Failed(err error) (none struct{}) {
+	logger.Warningf("registration of %q: %v", k.Name(), err)
+	return none
 }
 
 // keep registers the server and returns an error when the agent may not know it
@@ -127,11 +72,11 @@ func (k *keeper) keep(ctx context.Context) error {
 		return err
 	}
 	for {
-		reg, version, draining := k.wanted()
+		reg, version, draining := k.Wanted()
 		switch {
 		case draining:
 			return nil
-		case version != k.written: // only this goroutine changes it
+		case version != k.Written(): // only this goroutine changes it
 			if err := k.write(ctx); err != nil {
 				return err
 			}
@@ -142,7 +87,7 @@ func (k *keeper) keep(ctx context.Context) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
-		case <-k.nudge:
+		case <-k.Nudge():
 			timer.Stop()
 			continue
 		case <-timer.C:
@@ -155,7 +100,7 @@ func (k *keeper) keep(ctx context.Context) error {
 
 // write registers what is wanted, over what there is.
 func (k *keeper) write(ctx context.Context) error {
-	reg, version, _ := k.wanted()
+	reg, version, _ := k.Wanted()
 	status, output := k.health(ctx, reg)
 	err := k.request(ctx, "registering", func(ctx context.Context, q *api.QueryOptions) error {
 		opts := api.ServiceRegisterOpts{ReplaceExistingChecks: true, Token: q.Token}
@@ -170,10 +115,7 @@ func (k *keeper) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.note(func() {
-		k.written = version
-		k.status = Status{State: Registered}
-	})
+	k.Wrote(version, struct{}{})
 	return nil
 }
 
@@ -185,7 +127,7 @@ func (k *keeper) beat(ctx context.Context, reg Registration) error {
 		return k.setCheck(ctx, reg, status, output)
 	}
 	return k.request(ctx, "asking for the service", func(_ context.Context, q *api.QueryOptions) error {
-		_, _, err := k.client.Agent().Service(k.id, q)
+		_, _, err := k.client.Agent().Service(k.Name(), q)
 		return err
 	})
 }
@@ -211,42 +153,35 @@ func (k *keeper) health(ctx context.Context, reg Registration) (status, output s
 
 // drain tells clients to stay away, gives them time, and removes the entry.
 func (k *keeper) drain(ctx context.Context) error {
-	k.note(func() { k.status = Status{State: Draining, Err: k.status.Err} })
-	if !k.hushed && k.written > 0 {
+	k.Note(func(s *known) { s.State = register.Draining })
+	if !k.hushed && k.Written() > 0 {
 		err := k.setMaintenance(ctx, true)
 		if err != nil && !isNotFound(err) {
 			return err
 		}
-		k.note(func() { k.hushed = true })
-		reg, _, _ := k.wanted()
+		k.hushed = true
+		reg, _, _ := k.Wanted()
 		if err := sleep(ctx, reg.pause()); err != nil {
 			return err
 		}
 	}
-	if err := k.remove(ctx); err != nil {
-		return err
-	}
-	k.note(func() {
-		k.drained = true
-		k.status.Err = nil
-	})
-	return nil
+	return k.remove(ctx)
 }
 
 // setMaintenance also ends what a drain before a crash has left behind.
 func (k *keeper) setMaintenance(ctx context.Context, on bool) error {
 	return k.request(ctx, "maintenance", func(_ context.Context, q *api.QueryOptions) error {
 		if on {
-			return k.client.Agent().EnableServiceMaintenanceOpts(k.id, "draining", q)
+			return k.client.Agent().EnableServiceMaintenanceOpts(k.Name(), "draining", q)
 		}
-		return k.client.Agent().DisableServiceMaintenanceOpts(k.id, q)
+		return k.client.Agent().DisableServiceMaintenanceOpts(k.Name(), q)
 	})
 }
 
 // remove removes the entry. There is nothing to do if the agent does not know it.
 func (k *keeper) remove(ctx context.Context) error {
 	err := k.request(ctx, "deregistering", func(_ context.Context, q *api.QueryOptions) error {
-		return k.client.Agent().ServiceDeregisterOpts(k.id, q)
+		return k.client.Agent().ServiceDeregisterOpts(k.Name(), q)
 	})
 	if isNotFound(err) {
 		return nil
@@ -254,18 +189,18 @@ func (k *keeper) remove(ctx context.Context) error {
 	return err
 }
 
-// leave removes the entry when nobody waits for it any more.
-func (k *keeper) leave(ctx context.Context) {
+// Leave removes the entry when nobody waits for it any more.
+func (k *keeper) Leave(ctx context.Context) (gone bool) {
 	if k.client == nil {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, goodbye)
 	defer cancel()
 	if err := k.remove(ctx); err != nil {
-		logger.Warningf("registration of %q is left to expire: %v", k.id, err)
-		return
+		logger.Warningf("registration of %q is left to expire: %v", k.Name(), err)
+		return false
 	}
-	k.note(func() { k.drained = true })
+	return true
 }
 
 // request makes one request of the agent, and explains its error.
@@ -274,7 +209,7 @@ func (k *keeper) request(ctx context.Context, what string, do func(context.Conte
 	if err != nil {
 		return err
 	}
-	reg, _, _ := k.wanted()
+	reg, _, _ := k.Wanted()
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	q := &api.QueryOptions{Token: token.Reveal(), Namespace: reg.Namespace, Partition: reg.Partition}

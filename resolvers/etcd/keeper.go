@@ -6,20 +6,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/evenkeel-grpc/evenkeel/resolvers/internal/register"
 )
 
-const (
-	// The waits between two attempts to write the entry, before jitter.
-	minRepair = 100 * time.Millisecond
-	maxRepair = 2 * time.Second
-
-	// goodbye is how long etcd may take to answer when the context is done.
-	goodbye = time.Second
-)
+// goodbye is how long etcd may take to answer when the context is done.
+const goodbye = time.Second
 
 var (
 	errLeaseLost = errors.New("the lease was lost: etcd has not confirmed it for its TTL, or has revoked it")
@@ -28,95 +23,46 @@ var (
 	errUnwatched = errors.New("the watch of the key ended")
 )
 
-// keeper is the goroutine of a registrar.
+// keeper is what the goroutine of a registrar does.
 type keeper struct {
-	*Registrar
+	*book
 	client  *clientv3.Client
 	lessor  clientv3.Lease // the registrar's own
 	ttl     int64          // seconds
 	timeout time.Duration  // of a request
-	retry   *backoff.ExponentialBackOff
 
 	lease    clientv3.LeaseID // 0 if there is none
 	revision int64            // of the last put
 }
 
-func newKeeper(r *Registrar, client *clientv3.Client, lessor clientv3.Lease) *keeper {
+func newKeeper(b *book, client *clientv3.Client, lessor clientv3.Lease, ttl time.Duration) *keeper {
 	return &keeper{
-		Registrar: r,
-		client:    client,
-		lessor:    lessor,
-		ttl:       r.reg.seconds(),
-		timeout:   min(max(r.reg.TTL/3, time.Second), 5*time.Second),
-		retry: &backoff.ExponentialBackOff{
-			InitialInterval: minRepair, MaxInterval: maxRepair, Multiplier: 2, RandomizationFactor: 0.5,
-		},
+		book:    b,
+		client:  client,
+		lessor:  lessor,
+		ttl:     seconds(ttl),
+		timeout: min(max(ttl/3, time.Second), 5*time.Second),
 	}
 }
 
-// run writes the entry and repairs it until ctx is done or it has been drained.
-func (k *keeper) run(ctx context.Context) {
-	defer k.note(func() { k.status = Status{State: Stopped, Err: k.status.Err} })
-	defer func() { _ = k.lessor.Close() }() // only ends its goroutines
-	for ctx.Err() == nil {
-		started := time.Now()
-		err := k.attempt(ctx)
-		if err == nil {
-			return
-		}
-		if ctx.Err() == nil {
-			k.failed(err)
-			k.pause(ctx, started)
-		}
-	}
-	k.leave(context.WithoutCancel(ctx))
-}
+// Close only ends goroutines.
+func (k *keeper) Close() { _ = k.lessor.Close() }
 
-// attempt keeps the entry until something happens to it, or removes it.
-func (k *keeper) attempt(ctx context.Context) error {
-	if _, _, draining := k.wanted(); !draining {
+// Attempt keeps the entry until something happens to it, or removes it.
+func (k *keeper) Attempt(ctx context.Context) error {
+	if _, _, draining := k.Wanted(); !draining {
 		if err := k.keep(ctx); err != nil {
 			return err
 		}
 	}
-	k.note(func() { k.status = Status{State: Draining, Lease: k.lease} })
-	if err := k.remove(ctx); err != nil {
-		return err
-	}
-	k.note(func() { k.drained = true; k.status.Lease = 0 })
-	return nil
+	k.Note(func(s *known) { *s = known{State: register.Draining, Detail: k.lease} })
+	return k.remove(ctx)
 }
 
-func (k *keeper) failed(err error) {
-	logger.Warningf("registration of %q: %v", k.key, err)
-	k.note(func() {
-		k.status.Err, k.status.Lease = err, k.lease
-		if !k.draining {
-			k.status.State = Retrying
-		}
-	})
-}
-
-// pause waits for the next attempt, but not if the entry is to go now. started is
-// when the last one began.
-func (k *keeper) pause(ctx context.Context, started time.Time) {
-	if time.Since(started) >= maxRepair {
-		k.retry.Reset()
-	}
-	timer := time.NewTimer(k.retry.NextBackOff())
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			return
-		case <-k.nudge:
-			if _, _, draining := k.wanted(); draining && k.Status().State != Draining {
-				return
-			}
-		}
-	}
+// Failed returns the lease that the entry may still be under.
+func (k *keeper) Failed(err error) clientv3.LeaseID {
+	logger.Warningf("registration of %q: %v", k.Name(), err)
+	return k.lease
 }
 
 // keep writes the entry and returns an error when it may not be there any more,
@@ -132,7 +78,7 @@ func (k *keeper) keep(ctx context.Context) error {
 		return fmt.Errorf("keeping the lease alive: %w", reason(err))
 	}
 	opening := time.AfterFunc(k.timeout, cancel)
-	events := k.client.Watch(clientv3.WithRequireLeader(ctx), k.key, clientv3.WithRev(k.revision+1))
+	events := k.client.Watch(clientv3.WithRequireLeader(ctx), k.Name(), clientv3.WithRev(k.revision+1))
 	if !opening.Stop() {
 		return errors.New("watching the key: no answer in time")
 	}
@@ -150,10 +96,10 @@ func (k *keeper) guard(ctx context.Context, alive <-chan *clientv3.LeaseKeepAliv
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-k.nudge:
-			if _, version, draining := k.wanted(); draining {
+		case <-k.Nudge():
+			if _, version, draining := k.Wanted(); draining {
 				return nil
-			} else if version == k.written {
+			} else if version == k.Written() {
 				continue
 			}
 			if err := k.write(ctx); err != nil {
@@ -176,20 +122,17 @@ func (k *keeper) guard(ctx context.Context, alive <-chan *clientv3.LeaseKeepAliv
 
 // write puts what is wanted into the key, under a lease that is there.
 func (k *keeper) write(ctx context.Context) error {
-	value, version, _ := k.wanted()
+	w, version, _ := k.Wanted()
 	had := k.lease
-	err := k.put(ctx, value)
+	err := k.put(ctx, w.value)
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) && had != 0 {
 		k.lease = 0
-		err = k.put(ctx, value)
+		err = k.put(ctx, w.value)
 	}
 	if err != nil {
 		return err
 	}
-	k.note(func() {
-		k.written = version
-		k.status = Status{State: Registered, Lease: k.lease}
-	})
+	k.Wrote(version, k.lease)
 	return nil
 }
 
@@ -201,7 +144,7 @@ func (k *keeper) put(ctx context.Context, value string) error {
 			return fmt.Errorf("asking for a lease: %w", k.cause(err))
 		}
 	}
-	resp, err := k.client.Put(ctx, k.key, value, clientv3.WithLease(k.lease))
+	resp, err := k.client.Put(ctx, k.Name(), value, clientv3.WithLease(k.lease))
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
 		return err
@@ -273,13 +216,13 @@ func (k *keeper) remove(ctx context.Context) error {
 	return nil
 }
 
-// leave removes the entry when nobody waits for it any more.
-func (k *keeper) leave(ctx context.Context) {
+// Leave removes the entry when nobody waits for it any more.
+func (k *keeper) Leave(ctx context.Context) (gone bool) {
 	ctx, cancel := context.WithTimeout(ctx, goodbye)
 	defer cancel()
 	if err := k.remove(ctx); err != nil {
-		logger.Warningf("registration of %q is left to expire: %v", k.key, err)
-		return
+		logger.Warningf("registration of %q is left to expire: %v", k.Name(), err)
+		return false
 	}
-	k.note(func() { k.drained = true })
+	return true
 }

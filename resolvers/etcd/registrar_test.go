@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/evenkeel-grpc/evenkeel/resolvers/internal/register"
 )
 
 // fakeRegistry is an etcd that fails when told to, which a real one does not do
@@ -132,7 +134,7 @@ func enter(t *testing.T, f *fakeRegistry, reg Registration) (r *Registrar, stop 
 	ctx, cancel := context.WithCancel(t.Context())
 	client := clientv3.NewCtxClient(ctx)
 	client.KV, client.Watcher = f, f
-	r, err := register(ctx, client, f, reg)
+	r, err := start(ctx, client, f, reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +165,7 @@ func TestLostLeaseIsGrantedAnew(t *testing.T) {
 		if s := r.Status(); s.State != Retrying || !errors.Is(s.Err, errLeaseLost) {
 			t.Errorf("status after the lease was lost = %+v, want retrying and why", s)
 		}
-		time.Sleep(2 * minRepair)
+		time.Sleep(2 * register.MinRepair)
 		f.expect(t, putPayments, "grant", putPayments) // the old lease might have lived
 		if s := r.Status(); s.State != Registered || s.Err != nil || s.Lease != 2 {
 			t.Errorf("status = %+v, want registered with lease 2 and no error", s)
@@ -206,12 +208,12 @@ func TestRepairWaitsLongerAndLongerWithJitter(t *testing.T) {
 			_, stop := enter(t, f, payments)
 			time.Sleep(5 * time.Minute)
 			stop()
-			want := minRepair
+			want := register.MinRepair
 			for i := 1; i < len(f.times); i++ {
 				if got := f.times[i].Sub(f.times[i-1]); got < want/2 || got > want*3/2+1 {
 					t.Fatalf("wait %d = %v, want %v plus or minus half", i, got, want)
 				}
-				want = min(2*want, maxRepair)
+				want = min(2*want, register.MaxRepair)
 			}
 			if len(f.times) < 90 {
 				t.Errorf("attempts in 5 minutes = %d, want at least 90", len(f.times))
@@ -241,8 +243,8 @@ func TestDrainRemovesAndWaits(t *testing.T) {
 		if err := r.Drain(t.Context()); err != nil {
 			t.Errorf("Drain again = %v, want nil", err)
 		}
-		if err := r.Update(t.Context(), nil, 1); !errors.Is(err, errStopped) {
-			t.Errorf("Update after Drain = %v, want %v", err, errStopped)
+		if err := r.Update(t.Context(), nil, 1); !errors.Is(err, register.ErrStopped) {
+			t.Errorf("Update after Drain = %v, want %v", err, register.ErrStopped)
 		}
 	})
 }
@@ -284,7 +286,7 @@ func TestUpdateIsWrittenLaterIfNotNow(t *testing.T) {
 		}
 		f.expect(t, updated)
 		f.setDown(nil)
-		time.Sleep(2 * minRepair)
+		time.Sleep(2 * register.MinRepair)
 		f.expect(t, updated)
 		if err := r.Update(t.Context(), nil, 0); err != nil {
 			t.Errorf("Update = %v", err)
@@ -323,7 +325,7 @@ func TestRegisterRejects(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFakeRegistry()
-			_, err := register(t.Context(), clientv3.NewCtxClient(t.Context()), f, tt.reg)
+			_, err := start(t.Context(), clientv3.NewCtxClient(t.Context()), f, tt.reg)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Register = %v, want %s", err, tt.want)
 			}

@@ -122,8 +122,8 @@ func (reg Registration) complete() (Registration, error) {
 	return reg, nil
 }
 
-// seconds is the TTL as etcd wants it.
-func (reg Registration) seconds() int64 { return int64((reg.TTL + time.Second - 1) / time.Second) }
+// seconds is a TTL as etcd wants it.
+func seconds(ttl time.Duration) int64 { return int64((ttl + time.Second - 1) / time.Second) }
 
 func (reg Registration) key() string { return reg.Prefix + "/" + reg.ID }
 
