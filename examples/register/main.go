@@ -61,6 +61,9 @@ func run(ctx context.Context, addr string) error {
 	if err := call(ctx, "etcd://"+addr+"/services/hello"); err != nil {
 		return err
 	}
+	if err := entry.Ready(ctx); err != nil { // a client may see the entry before we know
+		return err
+	}
 	fmt.Println(entry.Key(), "is", entry.Status().State)
 
 	if err := entry.Drain(ctx); err != nil { // nobody begins anything new here
