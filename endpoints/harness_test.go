@@ -116,19 +116,8 @@ func (h *harness) wantStates(want ...connectivity.State) {
 	}
 }
 
-func single(addrs ...string) []resolver.Endpoint {
-	var list []resolver.Endpoint
-	for _, a := range addrs {
-		list = append(list, multi(a))
-	}
-	return list
-}
-
-// multi returns one endpoint with several addresses.
-func multi(addrs ...string) resolver.Endpoint {
-	var e resolver.Endpoint
-	for _, a := range addrs {
-		e.Addresses = append(e.Addresses, resolver.Address{Addr: a})
-	}
-	return e
-}
+// What most tests resolve to.
+var (
+	single = fakecc.Singles
+	multi  = fakecc.Multi
+)

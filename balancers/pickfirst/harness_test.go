@@ -132,10 +132,5 @@ func (h *harness) wantPick(want string) {
 	}
 }
 
-func endpoints(addrs ...string) []resolver.Endpoint {
-	var list []resolver.Endpoint
-	for _, a := range addrs {
-		list = append(list, resolver.Endpoint{Addresses: []resolver.Address{{Addr: a}}})
-	}
-	return list
-}
+// endpoints is what most tests resolve to.
+var endpoints = fakecc.Singles

@@ -262,20 +262,8 @@ func (h *harness) wantAlive(want ...string) {
 	}
 }
 
-// singles returns one endpoint for each address.
-func singles(addrs ...string) []resolver.Endpoint {
-	var list []resolver.Endpoint
-	for _, a := range addrs {
-		list = append(list, multi(a))
-	}
-	return list
-}
-
-// multi returns one endpoint with several addresses.
-func multi(addrs ...string) resolver.Endpoint {
-	var e resolver.Endpoint
-	for _, a := range addrs {
-		e.Addresses = append(e.Addresses, resolver.Address{Addr: a})
-	}
-	return e
-}
+// What most tests resolve to.
+var (
+	singles = fakecc.Singles
+	multi   = fakecc.Multi
+)
