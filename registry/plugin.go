@@ -86,7 +86,9 @@ func (f optionFunc) apply(o *options) { f(o) }
 func newOptions(opts []Option) options {
 	var o options
 	for _, opt := range opts {
-		opt.apply(&o)
+		if opt != nil {
+			opt.apply(&o)
+		}
 	}
 	return o
 }

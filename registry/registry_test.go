@@ -114,6 +114,17 @@ func TestBalancersAreWrapped(t *testing.T) {
 	}
 }
 
+func TestNilOptionsAreIgnored(t *testing.T) {
+	var r registry.Registry
+	r.MustRegisterBalancer(fakeBalancer{"a"}, nil, registry.WithSummary("with nil options"), registry.WithFeed(nil, scstate.Detached()))
+	r.MustRegisterResolver(fakeResolver{scheme: "a"}, nil, registry.WithSummary("with nil options"))
+	for _, p := range r.Plugins() {
+		if p.Summary != "with nil options" {
+			t.Errorf("%v %q has the summary %q, want the one beside the nil option", p.Kind, p.Name, p.Summary)
+		}
+	}
+}
+
 func TestLookupsThatFailTeach(t *testing.T) {
 	var empty, own registry.Registry
 	own.MustRegisterBalancer(fakeBalancer{"maglev"})

@@ -7,7 +7,7 @@ import (
 
 // keepCap is the number of elements up to which an emptied array is always
 // kept for reuse. A larger one is kept only while bursts of its size go on.
-const keepCap = 1024
+const keepCap = 256
 
 // Buffer is an unbounded first-in first-out queue between producers that must
 // never wait and one consumer that may be slow. Elements of one producer come
@@ -37,15 +37,6 @@ func (b *Buffer[T]) Put(v T) bool {
 	return b.putLocked(v)
 }
 
-// putLast is Put and Close in one step, so that v is the last element.
-func (b *Buffer[T]) putLast(v T) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ok := b.putLocked(v)
-	b.closeLocked()
-	return ok
-}
-
 // Take removes all that is queued and returns it, oldest first; the result is
 // empty if nothing is queued. It does not wait.
 //
@@ -55,12 +46,7 @@ func (b *Buffer[T]) Take(spare []T) []T {
 	clear(spare)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	batch := b.items
-	b.items = trim(spare[:0], len(batch))
-	if len(batch) == 0 {
-		return trim(batch, 0)
-	}
-	return batch
+	return b.takeLocked(spare)
 }
 
 // trim returns s, which has to be empty, or nil if its array is much larger
@@ -132,6 +118,16 @@ func (b *Buffer[T]) putLocked(v T) bool {
 	default: // Nobody asked for it, or one token stands for everything queued.
 	}
 	return true
+}
+
+// takeLocked is Take for a spare that is cleared already.
+func (b *Buffer[T]) takeLocked(spare []T) []T {
+	batch := b.items
+	b.items = trim(spare[:0], len(batch))
+	if len(batch) == 0 {
+		return trim(batch, 0)
+	}
+	return batch
 }
 
 func (b *Buffer[T]) closeLocked() {

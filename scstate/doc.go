@@ -18,29 +18,40 @@
 // # Modes
 //
 // A feed has two ways to run the policy. Inline, the default: the goroutine
-// whose call finds the feed idle runs the policy until the buffer is empty, and
-// whoever comes meanwhile leaves its call in the buffer and goes on. The policy
-// is then called as grpc calls it today. Only a health report that finds calls
-// in the buffer leaves them to a new goroutine, because grpc holds a lock of the
-// SubConn's during the report. [Detached]: a goroutine that starts with the
-// first call and ends when the buffer is empty. A policy that sleeps delays
-// nobody else.
+// whose call finds the feed idle runs the policy until the queue is empty, and
+// whoever comes meanwhile leaves its call in the queue and goes on. The policy
+// is then called as grpc calls it today. Only a health report runs alone: grpc
+// holds a lock of the SubConn's meanwhile, which registering a health listener
+// takes too, so what else is queued runs on a new goroutine. [Detached]: a
+// goroutine that starts with the first call and ends when the queue is empty. A
+// policy that sleeps delays nobody else.
+//
+// What an inline child policy posts runs as one of its parent's calls, if the
+// parent is in a feed too. So a parent that intercepts its children's calls needs
+// no lock against them.
 //
 // # Guarantees
 //
 // No call is lost, doubled or reordered; two calls never overlap; after Close
 // the policy is not called again. No goroutine is kept while nothing happens.
 // A call that the policy causes from inside one of its own calls is queued,
-// never waited for, so it cannot deadlock.
+// never waited for, so it cannot deadlock. What is queued keeps nothing of the
+// caller's: a resolver may use the slices of its update again.
 //
 // # Failure
 //
 // The only call with a result is UpdateClientConnState. It waits for its turn
 // and returns the policy's error, except where waiting could deadlock or could
-// block grpc behind a slow policy: when the policy has a call of its own into
-// the ClientConn or a SubConn under way, and in detached mode when the policy is
-// busy. It then returns nil at once, and a later balancer.ErrBadResolverState
+// block grpc behind a slow policy: as soon as the policy has a call of its own
+// into the ClientConn or a SubConn under way, and in detached mode when the
+// policy is busy. It then returns nil, and a later balancer.ErrBadResolverState
 // becomes a ResolveNow, which is what grpc would have made of it.
+//
+// So a parent may hold a lock while it calls a detached policy that takes the
+// same lock when the policy calls it. Inline, the policy runs on the goroutine
+// that has the lock, as grpc's own policies do, and such a parent deadlocks. No
+// mode helps against a policy that waits for its caller by other means than a
+// call into the ClientConn or a SubConn.
 //
 // A panic of the policy is not recovered. Whoever recovers it further up, such as
 // a server around an RPC whose picker called Post, is left with a channel that

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/snapshot"
 )
 
 // errClosed is what UpdateClientConnState returns after Close.
@@ -16,60 +18,48 @@ var errClosed = errors.New("scstate: resolver update for a balancer that is clos
 var _ balancer.Balancer = (*feed)(nil)
 
 // feed stands between grpc and one policy: every call into the policy goes
-// through its buffer, and whoever holds running calls the policy.
+// through its queue, and whoever holds the queue makes it.
 type feed struct {
 	// Set by Build, then read-only.
-	cc       balancer.ClientConn
+	cc       *clientConn
 	detached bool
 	policy   balancer.Balancer
 	receiver Receiver // nil unless policy implements it
 
-	buf     Buffer[Update]
-	running atomic.Bool  // held by the goroutine that may call the policy
-	calling atomic.Int32 // calls that the policy has under way into cc
+	queue   queue
+	outward outward
+	// outer is the feed of the policy that this one is a child of, as far as it
+	// is known.
+	outer atomic.Pointer[feed]
 
-	// Touched only by the goroutine that holds running.
-	spare  []Update
-	closed bool
+	changes []Update // for the receiver; touched only by whoever holds the queue
 }
 
-// put queues u and sees to it that it is run. It returns false after Close.
-func (f *feed) put(u Update) bool {
-	if !f.buf.Put(u) {
-		return false
+// put queues e and sees to it that it is run. It returns false after Close.
+func (f *feed) put(e entry) bool {
+	ok, hold := f.queue.put(e)
+	if hold {
+		f.run()
 	}
-	f.kick()
-	return true
+	return ok
 }
 
-// putHealth is put for a health report. grpc holds a lock of the SubConn's
-// meanwhile, and registering a health listener takes it too: what is queued in
-// front of the report, and may do that, has to run elsewhere.
-func (f *feed) putHealth(u Update) {
-	if !f.running.Load() && f.buf.Len() == 0 {
-		f.put(u)
-		return
+// call queues fn, a call into the policy other than a change of a SubConn.
+func (f *feed) call(fn func()) bool { return f.put(entry{call: fn}) }
+
+// post is call for the policy's own timers, pickers and goroutines. A child's are
+// calls of its parent's feed too: a policy that intercepts the calls of its
+// children needs no lock against them either.
+func (f *feed) post(fn func()) bool {
+	outer := f.outer.Load()
+	if outer == nil || f.detached {
+		return f.call(fn)
 	}
-	if f.buf.Put(u) && !f.running.Load() { // Else whoever is at it will see u.
-		go f.kick()
-	}
+	return !f.queue.isClosed() && outer.post(func() { f.call(fn) })
 }
 
-// call queues fn, a call into the policy other than a listener.
-func (f *feed) call(fn func()) bool {
-	return f.put(Update{deliver: func(balancer.SubConnState) { fn() }})
-}
-
-// enter and leave surround each call of the policy into grpc: during one, a
-// call that comes back must not wait for the policy.
-func (f *feed) enter() { f.calling.Add(1) }
-func (f *feed) leave() { f.calling.Add(-1) }
-
-// kick runs what is queued, unless somebody else is at it and will.
-func (f *feed) kick() {
-	if !f.running.CompareAndSwap(false, true) {
-		return
-	}
+// run makes the calls that are queued. The caller holds the queue.
+func (f *feed) run() {
 	if f.detached {
 		go f.drain()
 		return
@@ -77,126 +67,110 @@ func (f *feed) kick() {
 	f.drain()
 }
 
-// release gives up running without leaving behind what came meanwhile.
-func (f *feed) release() {
-	f.running.Store(false)
-	if f.buf.Len() > 0 {
-		f.kick()
+// runElsewhere is run for a goroutine that grpc's lock of a SubConn keeps from
+// making any call. The caller holds the queue.
+func (f *feed) runElsewhere() {
+	outer := f.outer.Load()
+	if outer == nil || f.detached || !outer.call(f.drain) {
+		go f.drain()
 	}
 }
 
-// drain runs the policy until the buffer is empty. The caller holds running,
-// drain gives it up.
+// drain makes calls until none is queued, which ends the hold.
 func (f *feed) drain() {
-	for {
-		for f.runBatch() {
+	for batch := f.queue.next(); len(batch) > 0; batch = f.queue.next() {
+		if f.receiver != nil {
+			f.changes = slices.Grow(f.changes, len(batch))
 		}
-		f.running.Store(false)
-		// A Put that came after the last Take saw the feed running and left.
-		if f.buf.Len() == 0 || !f.running.CompareAndSwap(false, true) {
-			return
+		for i := range batch {
+			if e := &batch[i]; e.call == nil {
+				f.change(e.change)
+			} else {
+				f.receive()
+				e.call()
+			}
 		}
+		f.receive()
 	}
 }
 
-// runBatch runs what is queued now, and returns false if nothing was. The
-// caller holds running.
-func (f *feed) runBatch() bool {
-	batch := f.buf.Take(f.spare)
-	f.run(batch)
-	f.spare = batch
-	return len(batch) > 0
-}
-
-func (f *feed) run(batch []Update) {
-	for len(batch) > 0 {
-		n := 0
-		for n < len(batch) && batch[n].SubConn != nil {
-			n++
-		}
-		if n > 0 {
-			// The Receiver may append to its batch: not over what follows.
-			f.runChanges(batch[:n:n])
-			batch = batch[n:]
-			continue
-		}
-		batch[0].Deliver()
-		batch = batch[1:]
-	}
-}
-
-// runChanges hands over neighbouring SubConn changes.
-func (f *feed) runChanges(changes []Update) {
+// change passes on one change, or keeps it until receive if the policy wants
+// neighbouring ones together.
+func (f *feed) change(u Update) {
 	if f.receiver != nil {
-		if live := slices.DeleteFunc(changes, stale); len(live) > 0 {
-			f.receiver.Receive(live)
+		f.changes = append(f.changes, u)
+		return
+	}
+	u.Deliver()
+}
+
+// receive hands over the changes that were kept.
+func (f *feed) receive() {
+	if len(f.changes) == 0 {
+		return
+	}
+	if live := slices.DeleteFunc(f.changes, stale); len(live) > 0 {
+		f.receiver.Receive(live)
+	}
+	clear(f.changes)
+	f.changes = trim(f.changes[:0], 0)
+}
+
+// health takes a health report. grpc holds a lock of the SubConn's meanwhile,
+// which registering a health listener takes too. So nothing but the report may
+// run here; what else is queued runs elsewhere.
+func (f *feed) health(sc *subConn, u Update) {
+	if !f.detached && f.queue.claim() {
+		sc.reporting.Store(true)
+		f.change(u)
+		f.receive()
+		sc.reporting.Store(false)
+		if !f.queue.release() {
+			f.runElsewhere()
 		}
 		return
 	}
-	for _, u := range changes {
-		switch {
-		case stale(u): // Also after an earlier change of this batch.
-		case u.deliver != nil:
-			u.deliver(u.State)
-		default: // The policy is of the old kind, without listeners.
-			f.policy.UpdateSubConnState(u.SubConn, u.State)
-		}
+	if _, hold := f.queue.put(entry{change: u}); hold {
+		f.runElsewhere()
 	}
 }
 
 // UpdateClientConnState returns the policy's error, or nil where the package
 // documentation says that it does not wait.
 func (f *feed) UpdateClientConnState(s balancer.ClientConnState) error {
-	if f.running.CompareAndSwap(false, true) {
-		if !f.detached {
-			// The caller's goroutine may call the policy, nothing to allocate.
-			f.runBatch() // What came before; only that, lest it never end.
-			err := f.update(s)
-			f.drain()
-			return err
-		}
-		if f.buf.Len() == 0 && f.calling.Load() == 0 {
-			// With running held nothing can get in between and delay the caller.
-			done := make(chan error, 1)
-			go func() {
-				done <- f.update(s)
-				f.drain()
-			}()
-			return <-done
-		}
-		f.release()
+	if !f.detached && f.queue.claim() {
+		err := f.policy.UpdateClientConnState(s)
+		f.drain()
+		return err
 	}
-	if f.detached || f.calling.Load() > 0 {
-		return f.postClientConnState(s)
-	}
-	done := make(chan error, 1)
-	if !f.call(func() { done <- f.policy.UpdateClientConnState(s) }) {
-		return errClosed
-	}
-	return <-done
-}
-
-// update calls the policy. The caller holds running.
-func (f *feed) update(s balancer.ClientConnState) error {
-	if f.closed {
-		return errClosed
-	}
-	return f.policy.UpdateClientConnState(s)
-}
-
-// postClientConnState queues s without waiting for the policy's answer.
-func (f *feed) postClientConnState(s balancer.ClientConnState) error {
-	ok := f.call(func() {
-		if err := f.policy.UpdateClientConnState(s); errors.Is(err, balancer.ErrBadResolverState) {
-			f.enter()
-			defer f.leave()
+	s.ResolverState = snapshot.State(s.ResolverState) // The call may be over before the policy has seen it.
+	var settled atomic.Bool                           // whether the caller gets the policy's answer
+	answer := make(chan error, 1)
+	ok, hold := f.queue.put(entry{call: func() {
+		err := f.policy.UpdateClientConnState(s)
+		if settled.CompareAndSwap(false, true) {
+			answer <- err
+		} else if errors.Is(err, balancer.ErrBadResolverState) {
 			f.cc.ResolveNow(resolver.ResolveNowOptions{})
 		}
-	})
+	}})
 	if !ok {
 		return errClosed
 	}
-	return nil
+	if hold {
+		f.run()
+	}
+	if hold || !f.detached {
+		select {
+		case err := <-answer:
+			return err
+		case <-f.outward.begun(): // Waiting on could be waiting for oneself.
+		}
+	}
+	if settled.CompareAndSwap(false, true) {
+		return nil
+	}
+	return <-answer
 }
 
 func (f *feed) ResolverError(err error) {
@@ -214,12 +188,8 @@ func (f *feed) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 // Close lets the policy see what arrived before, closes it, and drops whatever
 // comes later.
 func (f *feed) Close() {
-	last := Update{deliver: func(balancer.SubConnState) {
-		f.closed = true
-		f.policy.Close()
-	}}
-	if f.buf.putLast(last) {
-		f.kick()
+	if _, hold := f.queue.putLast(entry{call: func() { f.policy.Close() }}); hold {
+		f.run()
 	}
 }
 

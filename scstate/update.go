@@ -16,15 +16,15 @@ type Update struct {
 
 	// registration is which of the SubConn's health listeners Health is from.
 	registration uint32
-	// deliver is the listener that the policy gave for this kind of report. In
-	// an entry that is not about a SubConn it is the whole call.
+	// deliver is the listener that the policy gave for this kind of report.
 	deliver func(balancer.SubConnState)
 }
 
 // Deliver hands the state to the listener that the policy gave: the
-// StateListener, or the health listener if Health is set. Without a listener, or
-// if the policy has meanwhile shut the SubConn down or replaced the health
-// listener, it does nothing. It must be called from within Receive.
+// StateListener, or the health listener if Health is set. A policy of the old
+// kind, which gave no StateListener, gets UpdateSubConnState. If the policy has
+// meanwhile shut the SubConn down or replaced the health listener, Deliver does
+// nothing. It must be called from within Receive.
 func (u Update) Deliver() {
 	if u.deliver != nil && !stale(u) {
 		u.deliver(u.State)

@@ -38,7 +38,9 @@ func Wrap(b balancer.Builder, opts ...Option) balancer.Builder {
 	}
 	w := &builder{Builder: b}
 	for _, o := range opts {
-		o.apply(&w.opts)
+		if o != nil {
+			o.apply(&w.opts)
+		}
 	}
 	if p, ok := b.(balancer.ConfigParser); ok {
 		return &parsingBuilder{builder: w, parser: p}
@@ -57,15 +59,21 @@ type builder struct {
 }
 
 func (b *builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
-	f := &feed{cc: cc, detached: b.opts.detached}
-	f.running.Store(true) // What arrives during Build waits until its end.
-	f.policy = b.Builder.Build(&clientConn{ClientConn: cc, feed: f}, opts)
+	f := &feed{detached: b.opts.detached}
+	f.cc = &clientConn{ClientConn: cc, feed: f}
+	if parent, ok := cc.(*clientConn); ok {
+		f.outer.Store(parent.feed)
+	}
+	f.queue.claim() // What arrives during Build waits until its end.
+	f.policy = b.Builder.Build(f.cc, opts)
 	if f.policy == nil {
-		f.buf.Close()
+		f.queue.buf.Close()
 		return nil
 	}
 	f.receiver, _ = f.policy.(Receiver)
-	f.release()
+	if !f.queue.release() {
+		f.run()
+	}
 	return f
 }
 

@@ -38,6 +38,24 @@ func TestWrapWrapsOnce(t *testing.T) {
 	}
 }
 
+func TestNilsAreIgnored(t *testing.T) {
+	p := &fakePolicy{}
+	scstate.Wrap(p, nil, scstate.Detached(), nil).Build(&fakeClientConn{}, balancer.BuildOptions{})
+	if scstate.Post(p.cc, nil) {
+		t.Error("Post(nil) = true, want false")
+	}
+}
+
+func TestWrapped(t *testing.T) {
+	p := &fakePolicy{}
+	base := &fakeClientConn{}
+	scstate.Wrap(p).Build(base, balancer.BuildOptions{})
+	embedding := struct{ balancer.ClientConn }{p.cc}
+	if !scstate.Wrapped(p.cc) || scstate.Wrapped(base) || scstate.Wrapped(embedding) || scstate.Wrapped(nil) {
+		t.Error("want Wrapped true of the ClientConn in Build alone")
+	}
+}
+
 func TestWrapKeepsTheName(t *testing.T) {
 	if got, want := scstate.Wrap(&fakePolicy{}).Name(), "scstate_fake"; got != want {
 		t.Errorf("Name of a policy without ConfigParser = %q, want %q", got, want)
