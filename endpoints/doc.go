@@ -4,8 +4,8 @@
 // # Use
 //
 // A policy's Build returns [New], with a [Policy] that makes its picker from the
-// [Ring] of READY endpoints. The builder has to be wrapped by scstate.Wrap,
-// which registering it through the registry does.
+// [Ring] of READY endpoints. New works on any ClientConn. One that a wrapped
+// policy received, which registering through the registry sees to, saves a feed.
 //
 // # Guarantees
 //
@@ -17,7 +17,8 @@
 // The cost of a change does not depend on the number of endpoints: an endpoint
 // that becomes READY, or ceases to be, changes the Ring in place. A resolver
 // update is O(N); one that repeats the last is compared and dropped without
-// allocating.
+// allocating. Memory and time follow the number of endpoints down too. The engine
+// keeps a copy: a resolver may use its slices again.
 //
 // The state is READY if any endpoint is, else CONNECTING, else IDLE, else
 // TRANSIENT_FAILURE. A change of it is always reported, and so is, while READY,
@@ -28,12 +29,13 @@
 //
 // In TRANSIENT_FAILURE, RPCs fail with the endpoints' connection errors in turn,
 // and with the resolver's if it reported one. A changed error is published at
-// once to new RPCs, and once a second to those that wait for READY. Endpoints
+// once to new RPCs, and to those that wait for READY once a second, the last one
+// included. Endpoints
 // without addresses are ignored; if there are no others, the resolver update is
 // answered with balancer.ErrBadResolverState.
 //
 // # Concurrency
 //
-// The engine runs in its policy's feed and has no lock. Ring may be used from
+// The engine runs in its policy's feed, or its own, and has no lock. Ring may be used from
 // any goroutine.
 package endpoints

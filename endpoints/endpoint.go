@@ -18,8 +18,7 @@ type endpoint struct {
 	engine *engine
 	leaf   leaf.Leaf
 	conn   *leaf.Conn // in the ring; nil unless READY
-	key    string
-	update uint32 // the last resolver update that had it
+	update uint32     // the last resolver update that had it
 }
 
 // keyOf returns the identity of an endpoint: its set of address strings. Order,

@@ -28,19 +28,55 @@ type Policy struct {
 	NewPicker func(*Ring) balancer.Picker
 }
 
+// picker returns the policy's picker over r, or what is wrong with the policy.
+func (p *Policy) picker(r *Ring) (balancer.Picker, error) {
+	if p.NewPicker == nil {
+		return nil, fmt.Errorf("endpoints: policy %q: Policy.NewPicker is nil: want a function that returns a picker over the Ring", p.Name)
+	}
+	picker := p.NewPicker(r)
+	if picker == nil {
+		return nil, fmt.Errorf("endpoints: policy %q: Policy.NewPicker returned nil: want a picker over the Ring", p.Name)
+	}
+	return picker, nil
+}
+
 // unpublished is a state that no endpoint can have: whatever the state is, it
 // has to be published.
 const unpublished = connectivity.Shutdown
 
 // New returns a balancer that keeps a connection to each endpoint of the
-// resolver. cc and opts are what the policy's Build received; cc must be a
-// wrapped policy's (see scstate.Wrap).
+// resolver. cc and opts are what the policy's Build received. If cc is not the
+// ClientConn of a wrapped policy itself (see scstate.Wrapped), because the builder
+// is not wrapped or intercepts the engine's calls, New puts a feed around the
+// engine. If the engine cannot work, New returns a balancer that is in
+// TRANSIENT_FAILURE, with an error that says why.
 func New(cc balancer.ClientConn, opts balancer.BuildOptions, p Policy) balancer.Balancer {
+	if cc == nil {
+		return &refusal{err: fmt.Errorf("endpoints: policy %q: New got no ClientConn: want the one that Build received", p.Name)}
+	}
+	if !scstate.Wrapped(cc) {
+		return scstate.Wrap(builder{p}).Build(cc, opts)
+	}
+	return builder{p}.Build(cc, opts)
+}
+
+// builder makes the engine of one policy.
+type builder struct{ policy Policy }
+
+func (b builder) Name() string { return b.policy.Name }
+
+// Build is New on a wrapped policy's ClientConn.
+func (b builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	p := b.policy
 	ring := newRing()
+	picker, err := p.picker(ring)
+	if err != nil {
+		return &refusal{cc, err}
+	}
 	e := &engine{
 		cc:        cc,
 		ring:      ring,
-		picker:    scstate.Direct(p.NewPicker(ring)),
+		picker:    scstate.Direct(picker),
 		endpoints: make(map[string]*endpoint),
 		published: unpublished,
 	}
@@ -67,19 +103,21 @@ type engine struct {
 
 	// All below is touched only by calls from the feed.
 	endpoints map[string]*endpoint
+	room      int                        // how many endpoints the map was large enough for
 	states    [connectivity.Shutdown]int // how many endpoints are in each
 	updates   uint32                     // resolver updates seen
 	seen      int                        // endpoints that the last of them had
-	last      []resolver.Endpoint        // the last of them
+	last      []resolver.Endpoint        // a copy of the last of them
 	lastErr   error                      // what it was answered with
 	resolver  error                      // reported since
 
 	published      connectivity.State
-	lastFailure    time.Time // when TRANSIENT_FAILURE was last published
-	hold           bool      // more changes are coming: publish only new states
-	updating       bool      // a resolver update is under way: publish nothing
-	ringChanged    bool      // since the last UpdateState
-	failureChanged bool      // an error has changed since the last UpdateState
+	lastFailure    time.Time   // when TRANSIENT_FAILURE was last published
+	nextFailure    *time.Timer // publishes an error that came too soon after it; nil while there is none
+	hold           bool        // more changes are coming: publish only new states
+	updating       bool        // a resolver update is under way: publish nothing
+	ringChanged    bool        // since the last UpdateState
+	failureChanged bool        // an error has changed since the last UpdateState
 }
 
 // Receive implements scstate.Receiver.
@@ -124,13 +162,43 @@ func (e *engine) settle() {
 	case e.hold: // The end of the batch settles the rest.
 	case s == connectivity.Ready && e.ringChanged:
 		e.publish(s)
-	case failing && e.failureChanged && time.Since(e.lastFailure) >= failureInterval:
+	case failing && e.failureChanged:
+		if wait := failureInterval - time.Since(e.lastFailure); wait > 0 {
+			e.publishFailureIn(wait)
+			return
+		}
 		e.publish(s)
+	}
+}
+
+// publishFailureIn tells waiting RPCs of the newest error after the given time,
+// unless something else is published before.
+func (e *engine) publishFailureIn(wait time.Duration) {
+	if e.nextFailure != nil {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(wait, func() {
+		scstate.Post(e.cc, func() {
+			if e.nextFailure == t { // else stopped while waiting for its turn
+				e.nextFailure = nil
+				e.settle()
+			}
+		})
+	})
+	e.nextFailure = t
+}
+
+func (e *engine) stopNextFailure() {
+	if e.nextFailure != nil {
+		e.nextFailure.Stop()
+		e.nextFailure = nil
 	}
 }
 
 // publish tells grpc. It wakes every waiting RPC.
 func (e *engine) publish(s connectivity.State) {
+	e.stopNextFailure()
 	was := e.published
 	e.published, e.ringChanged, e.failureChanged = s, false, false
 	state := balancer.State{ConnectivityState: s, Picker: queueing}
@@ -181,6 +249,7 @@ func (e *engine) ExitIdle() {}
 // Close implements balancer.Balancer.
 func (e *engine) Close() {
 	e.updating = true // and nothing is published any more
+	e.stopNextFailure()
 	for _, ep := range e.endpoints {
 		ep.close()
 	}

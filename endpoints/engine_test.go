@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 )
@@ -34,23 +35,6 @@ func TestPicksRotateOverReadyEndpoints(t *testing.T) {
 	got = h.picks(9)
 	if !slices.Equal(got[:3], got[3:6]) || !slices.Equal(got[:3], got[6:]) {
 		t.Errorf("nine picks went to %q, want one order three times", got)
-	}
-}
-
-func TestTurnGoesOnWhenEndpointsChange(t *testing.T) {
-	h := newHarness(t)
-	h.resolve("a:1", "b:1", "c:1", "d:1")
-	h.set(ready, "a:1", "b:1", "c:1")
-	for h.picks(1)[0] != "a:1" {
-		continue
-	}
-	h.set(ready, "d:1")
-	if got, want := h.picks(4), []string{"b:1", "c:1", "d:1", "a:1"}; !slices.Equal(got, want) {
-		t.Errorf("picks after an addition = %q, want %q", got, want)
-	}
-	h.set(idle, "d:1")
-	if got, want := h.picks(3), []string{"b:1", "c:1", "a:1"}; !slices.Equal(got, want) {
-		t.Errorf("picks after a removal = %q, want %q", got, want)
 	}
 }
 
@@ -157,6 +141,66 @@ func TestRepeatedFailuresWakeWaitingRPCsOncePerSecond(t *testing.T) {
 	})
 }
 
+// The second error within a second is not lost: it reaches waiting RPCs when the
+// second is over.
+func TestTheLastOfSeveralFailuresReachesWaitingRPCs(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meanwhile func(*harness)
+		want      []connectivity.State // published when the second is over
+	}{
+		"nothing else happens":                         {func(*harness) {}, []connectivity.State{failure}},
+		"a resolver error, which is published at once": {func(h *harness) { h.balancer.ResolverError(errors.New("registry is down")) }, nil},
+		"the endpoint connects":                        {func(h *harness) { h.set(ready, "a:1") }, nil},
+		"the policy is closed":                         {func(h *harness) { h.balancer.Close() }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t)
+				h.resolve("a:1")
+				h.SubConn("a:1").Set(failure, errors.New("first"))
+				for _, text := range []string{"second", "third"} {
+					time.Sleep(time.Second / 4)
+					h.set(idle, "a:1")
+					h.set(connecting, "a:1")
+					h.SubConn("a:1").Set(failure, errors.New(text))
+				}
+				h.wantStates(connecting, failure)
+				tt.meanwhile(h)
+				h.TakeStates()
+				time.Sleep(time.Second/2 - time.Nanosecond)
+				synctest.Wait()
+				h.wantStates()
+				time.Sleep(time.Nanosecond)
+				synctest.Wait()
+				h.wantStates(tt.want...)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				h.wantStates()
+			})
+		})
+	}
+}
+
+// A stream of failures is published at each interval, to the last.
+func TestAStreamOfFailuresIsPublishedOncePerInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.resolve("a:1")
+		h.set(failure, "a:1")
+		h.TakeStates()
+		for range 100 { // for ten seconds
+			time.Sleep(time.Second / 10)
+			h.set(idle, "a:1")
+			h.set(failure, "a:1")
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := len(h.TakeStates()); got < 10 || got > 11 {
+			t.Errorf("publications = %d, want one each second and the last", got)
+		}
+	})
+}
+
 func TestEmptyListFails(t *testing.T) {
 	for name, list := range map[string][]resolver.Endpoint{
 		"no endpoints":                nil,
@@ -242,10 +286,7 @@ func TestDuplicatesCountOnce(t *testing.T) {
 
 func TestIdenticalUpdateDoesNothing(t *testing.T) {
 	h := newHarness(t)
-	list := single("a:1", "b:1", "c:1")
-	if err := h.update(list...); err != nil {
-		t.Fatal(err)
-	}
+	h.resolve("a:1", "b:1", "c:1")
 	h.set(ready, "a:1", "b:1", "c:1")
 	h.TakeStates()
 	state := balancer.ClientConnState{ResolverState: resolver.State{Endpoints: single("a:1", "b:1", "c:1")}}
@@ -261,14 +302,63 @@ func TestIdenticalUpdateDoesNothing(t *testing.T) {
 	if got := len(h.SubConns()); got != 3 {
 		t.Errorf("SubConns = %d, want 3", got)
 	}
-	// The list that was sent first may be reused by its owner.
-	list[0] = multi("d:1")
-	if err := h.update(list...); err != nil {
-		t.Fatal(err)
+}
+
+// A resolver may build each list in the memory of the last.
+func TestAChangeInTheResolversOwnSlicesIsNoticed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first  resolver.Endpoint
+		change func(list []resolver.Endpoint)
+	}{
+		"an endpoint":                      {multi("a:1"), func(list []resolver.Endpoint) { list[0] = multi("d:1") }},
+		"an address":                       {multi("a:1"), func(list []resolver.Endpoint) { list[0].Addresses[0] = resolver.Address{Addr: "d:1"} }},
+		"a field of an address":            {multi("a:1"), func(list []resolver.Endpoint) { list[0].Addresses[0].Addr = "d:1" }},
+		"the second address":               {multi("b:1", "a:1"), func(list []resolver.Endpoint) { list[0].Addresses[1].Addr = "d:1" }},
+		"an address more, in its capacity": {resolver.Endpoint{Addresses: multi("a:1", "d:1").Addresses[:1]}, func(list []resolver.Endpoint) { list[0].Addresses = list[0].Addresses[:2] }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t)
+				list := []resolver.Endpoint{tt.first, multi("z:1")}
+				if err := h.update(list...); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second) // until each address is being tried
+				synctest.Wait()
+				h.set(ready, "a:1")
+				old := h.SubConn("a:1")
+				tt.change(list)
+				if err := h.update(list...); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if h.SubConn("d:1") == nil || !old.IsShutdown() {
+					t.Error("a change made in the resolver's own slices was not noticed")
+				}
+			})
+		})
 	}
-	if h.SubConn("d:1") == nil || !h.SubConn("a:1").IsShutdown() {
-		t.Error("a change made in the sender's own slice was not noticed")
-	}
+}
+
+// What the resolver does with its slices between two updates changes nothing:
+// not what is tried next, and not whether the next update is the last one again.
+func TestTheEngineKeepsNothingOfTheResolvers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		list := []resolver.Endpoint{multi("a:1", "b:1")}
+		if err := h.update(list...); err != nil {
+			t.Fatal(err)
+		}
+		list[0].Addresses[1].Addr = "x:1"
+		h.set(failure, "a:1")
+		h.wantStarted("a:1", "b:1")
+		h.TakeStates()
+		if err := h.update(multi("a:1", "b:1")); err != nil {
+			t.Fatal(err)
+		}
+		h.wantStates()
+	})
 }
 
 func TestChangedUpdateKeepsWhatStays(t *testing.T) {

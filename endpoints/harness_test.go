@@ -24,14 +24,21 @@ const (
 var errRefused = errors.New("connection refused")
 
 // policy is the least that uses the engine.
-type policy struct{}
+type policy struct {
+	onRing func(*endpoints.Ring) // nil, or called with the ring
+}
 
 func (policy) Name() string { return "endpoints_test" }
 
-func (policy) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+func (p policy) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
 	return endpoints.New(cc, opts, endpoints.Policy{
-		Name:      "endpoints_test",
-		NewPicker: func(r *endpoints.Ring) balancer.Picker { return turn{r} },
+		Name: "endpoints_test",
+		NewPicker: func(r *endpoints.Ring) balancer.Picker {
+			if p.onRing != nil {
+				p.onRing(r)
+			}
+			return turn{r}
+		},
 	})
 }
 
@@ -53,8 +60,13 @@ type harness struct {
 
 func newHarness(tb testing.TB) *harness {
 	tb.Helper()
+	return newHarnessOf(tb, policy{})
+}
+
+func newHarnessOf(tb testing.TB, b balancer.Builder) *harness {
+	tb.Helper()
 	h := &harness{ClientConn: &fakecc.ClientConn{}, TB: tb}
-	h.balancer = scstate.Wrap(policy{}).Build(h.ClientConn, balancer.BuildOptions{})
+	h.balancer = scstate.Wrap(b).Build(h.ClientConn, balancer.BuildOptions{})
 	tb.Cleanup(h.balancer.Close)
 	return h
 }

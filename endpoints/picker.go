@@ -24,7 +24,7 @@ var queueing = scstate.Direct(base.NewErrPicker(balancer.ErrNoSubConnAvailable))
 // can be replaced while it is in use. They are plain errors: grpc makes them
 // UNAVAILABLE, and lets wait-for-ready RPCs wait.
 type failedPicker struct {
-	next   atomic.Uint32
+	next   atomic.Uint64
 	errors atomic.Pointer[[]error]
 }
 
@@ -34,7 +34,7 @@ func (p *failedPicker) set(errs []error) { p.errors.Store(&errs) }
 
 func (p *failedPicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 	errs := *p.errors.Load()
-	return balancer.PickResult{}, errs[p.next.Add(1)%uint32(len(errs))]
+	return balancer.PickResult{}, errs[p.next.Add(1)%uint64(len(errs))]
 }
 
 // errors returns what RPCs are to fail with: the errors of some endpoints, each

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/evenkeel-grpc/evenkeel/internal/leaf"
+	"github.com/evenkeel-grpc/evenkeel/internal/snapshot"
 )
 
 // UpdateClientConnState implements balancer.Balancer.
@@ -19,12 +20,12 @@ func (e *engine) UpdateClientConnState(s balancer.ClientConnState) error {
 	e.resolver = nil
 	e.resolverChanged()
 	e.updates++
-	// A copy: nobody must change what the next update is compared with.
-	e.last = slices.Clone(list)
+	// A copy: the list is the resolver's, who may use it again for the next one.
+	e.last = snapshot.Endpoints(list)
 
 	e.updating = true
 	e.seen = 0
-	e.connect(e.adopt(list))
+	e.connect(e.adopt())
 	e.removeOld()
 	e.updating = false
 	e.logf("resolver update %d; endpoints %d", e.updates, len(e.endpoints))
@@ -50,10 +51,11 @@ func sameEndpoint(a, b resolver.Endpoint) bool {
 
 // adopt updates the endpoints that stay and returns the new ones, not yet
 // connecting.
-func (e *engine) adopt(list []resolver.Endpoint) []fresh {
+func (e *engine) adopt() []fresh {
+	list := e.last
 	var added []fresh
 	if len(e.endpoints) == 0 { // All are new: make room once.
-		e.endpoints = make(map[string]*endpoint, len(list))
+		e.makeRoom(len(list))
 		added = make([]fresh, 0, len(list))
 	}
 	for i := range list {
@@ -65,7 +67,7 @@ func (e *engine) adopt(list []resolver.Endpoint) []fresh {
 		ep := e.endpoints[key]
 		switch {
 		case ep == nil:
-			ep = &endpoint{engine: e, key: key}
+			ep = &endpoint{engine: e}
 			ep.leaf.Init(ep)
 			e.states[ep.leaf.State()]++
 			e.endpoints[key] = ep
@@ -105,10 +107,25 @@ func (e *engine) removeOld() {
 	if e.seen == len(e.endpoints) {
 		return // Going through 100,000 takes longer than counting them did.
 	}
-	for key, ep := range e.endpoints {
-		if ep.update != e.updates {
+	e.room = max(e.room, len(e.endpoints))
+	old := e.endpoints
+	shrunk := e.seen < e.room/4 // A map keeps its size, and so does the time to go through it.
+	if shrunk {
+		e.makeRoom(e.seen)
+	}
+	for key, ep := range old {
+		switch {
+		case ep.update != e.updates:
 			ep.close()
-			delete(e.endpoints, key)
+			delete(old, key)
+		case shrunk:
+			e.endpoints[key] = ep
 		}
 	}
+}
+
+// makeRoom replaces the map by an empty one for n endpoints.
+func (e *engine) makeRoom(n int) {
+	e.endpoints = make(map[string]*endpoint, n)
+	e.room = n
 }

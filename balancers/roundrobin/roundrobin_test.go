@@ -3,6 +3,7 @@ package roundrobin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -33,7 +34,33 @@ const config = `{"loadBalancingConfig":[{"round_robin":{}}],"methodConfig":[{"na
 type server struct {
 	healthpb.UnimplementedHealthServer
 	*grpc.Server
-	addr string
+	addr  string
+	conns chan net.Conn // those accepted
+}
+
+// accepting passes the server's connections on.
+type accepting struct {
+	net.Listener
+	conns chan<- net.Conn
+}
+
+func (l accepting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.conns <- c
+	}
+	return c, err
+}
+
+// drop closes the server's connection and waits for the next.
+func (s *server) drop(t *testing.T) {
+	t.Helper()
+	if err := (<-s.conns).Close(); err != nil {
+		t.Error(err)
+	}
+	c := <-s.conns
+	s.conns <- c
+	time.Sleep(5 * time.Millisecond) // until the client knows
 }
 
 func (s *server) Check(context.Context, *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
@@ -50,11 +77,11 @@ func start(tb testing.TB, addr string) *server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &server{Server: grpc.NewServer(), addr: lis.Addr().String()}
+	s := &server{Server: grpc.NewServer(), addr: lis.Addr().String(), conns: make(chan net.Conn, 1000)}
 	healthpb.RegisterHealthServer(s.Server, s)
 	go func() {
 		// Stopped may be before started.
-		if err := s.Serve(lis); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		if err := s.Serve(accepting{lis, s.conns}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			tb.Errorf("Serve() = %v", err)
 		}
 	}()
@@ -168,6 +195,38 @@ func TestRPCsGoToEveryServerInTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitTurn(t, cc, a, b)
+}
+
+// One server loses its connection after each RPC that it serves, and is back
+// before the next. The others get one RPC in each turn of at most three.
+func TestAServerThatFlapsStarvesNobody(t *testing.T) {
+	for _, flappers := range []int{1, 2} {
+		t.Run(fmt.Sprint(flappers, " of 3"), func(t *testing.T) {
+			servers := []*server{start(t, ""), start(t, ""), start(t, "")}
+			cc, _ := dial(t, servers...)
+			awaitTurn(t, cc, servers...)
+			const turns = 100
+			counts := map[string]int{}
+			for range turns * len(servers) {
+				addr, err := call(t.Context(), cc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				counts[addr]++
+				for _, s := range servers[:flappers] {
+					if s.addr == addr {
+						s.drop(t)
+					}
+				}
+			}
+			for i, s := range servers {
+				// An RPC that still met the lost connection was picked twice.
+				if got := counts[s.addr]; got < turns*9/10 {
+					t.Errorf("RPCs of server %d = %d of %v, want at least %d", i, got, counts, turns*9/10)
+				}
+			}
+		})
+	}
 }
 
 func TestServerComesBack(t *testing.T) {

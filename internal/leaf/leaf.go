@@ -84,11 +84,13 @@ func (l *Leaf) Update(addrs []resolver.Address) {
 }
 
 // Refresh is Update for a list that is probably the last one again, in which
-// case it does nothing.
+// case it only lets go of the last one.
 func (l *Leaf) Refresh(addrs []resolver.Address) {
 	if !sameAddresses(l.addrs, addrs) {
 		l.Update(addrs)
+		return
 	}
+	l.addrs = addrs
 }
 
 // Fail shuts everything down, forgets the addresses and reports
