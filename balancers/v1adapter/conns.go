@@ -3,7 +3,6 @@ package v1adapter
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
@@ -41,33 +40,28 @@ type connStatus struct {
 	err   error // the last failure to connect
 }
 
-// apply makes the connections those to the addresses of a list.
+// apply makes the connections those to the addresses of a list. The map is a new
+// one: pickers have the last, and a map that has had many entries stays large.
 func (a *adapter) apply(list []Address) {
 	a.listed = true
-	wanted := make(map[Address]bool, len(list))
-	for _, addr := range list {
-		if !isComparable(addr) {
-			logger.Errorf("target %q: address %q from Notify is ignored: its Metadata, a %T, is not comparable", a.target, addr.Addr, addr.Metadata)
-			continue
-		}
-		wanted[addr] = true
-	}
+	old := a.conns
+	a.conns = make(map[Address]*conn, len(list))
 	// In the list's order, and the new ones before the old ones go, as in v1.
 	for _, addr := range list {
-		if isComparable(addr) && a.conns[addr] == nil {
+		switch {
+		case !isComparable(addr):
+			logger.Errorf("target %q: address %q from Notify is ignored: its Metadata, a %T, is not comparable", a.target, addr.Addr, addr.Metadata)
+		case old[addr] != nil:
+			a.conns[addr] = old[addr]
+		case a.conns[addr] == nil:
 			a.connect(addr)
 		}
 	}
-	var gone []*conn
-	for addr, c := range a.conns {
-		if !wanted[addr] {
-			delete(a.conns, addr)
-			gone = append(gone, c)
+	a.picker.setConns(a.conns)
+	for addr, c := range old {
+		if a.conns[addr] == nil {
+			a.disconnect(c, errConnDrain)
 		}
-	}
-	a.picker.setConns(maps.Clone(a.conns))
-	for _, c := range gone {
-		a.disconnect(c, errConnDrain)
 	}
 	a.aggregate()
 	a.publish() // RPCs may have been picked for what is gone.
