@@ -12,6 +12,12 @@ import (
 // minSlots is the smallest array of a Ring.
 const minSlots = 8
 
+// spread is among how many places a newcomer finds its own at random. More would
+// cost picks their locality: neighbours in the ring are neighbours in memory if
+// they became READY one after the other. In a larger ring, that the engine begins
+// to connect at a random endpoint does the rest.
+const spread = 64
+
 // firstPos is where positions begin: start lies before them by the number of
 // endpoints at most, which is below that.
 const firstPos = 1 << 31
@@ -25,7 +31,7 @@ const firstPos = 1 << 31
 // stays is picked exactly once in each, however many others come and go. So it
 // waits for at most 2n-1 picks, n being the largest number of READY endpoints
 // meanwhile. Each pick that overlaps a change may be off by one. The order within
-// a turn is random at first, and stays while nothing changes.
+// a turn is partly random at first, and stays while nothing changes.
 type Ring struct {
 	pos atomic.Uint64 // of the last pick
 	_   [56]byte      // keeps readers of cur off the cache line that picks write
@@ -91,7 +97,7 @@ func (r *Ring) Len() int {
 	return int(n)
 }
 
-// add puts c among those that are done for this turn, at a random place:
+// add puts c among those that are done for this turn, not always at the end:
 // clients that start together must not all begin with the same endpoint. Only
 // the engine calls it.
 func (r *Ring) add(c *leaf.Conn) {
@@ -106,7 +112,7 @@ func (r *Ring) add(c *leaf.Conn) {
 		s.move(free-1, free) // The last that was picked stays the last that is done.
 		free--
 	}
-	place := rand.Uint32N(free + 1)
+	place := free - rand.Uint32N(min(free+1, spread))
 	s.move(place, free)
 	s.put(place, c)
 	r.start--
@@ -168,7 +174,7 @@ func (r *Ring) resize(old *slots, size int) *slots {
 func (r *Ring) store(s *slots, n uint32) {
 	var offset uint32
 	if n > 0 {
-		offset = n - uint32(r.start%uint64(n))
+		offset = n - slot(r.start, 0, n)
 	}
 	s.state.Store(uint64(offset)<<32 | uint64(n))
 }

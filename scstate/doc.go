@@ -47,11 +47,11 @@
 // policy is busy. It then returns nil, and a later balancer.ErrBadResolverState
 // becomes a ResolveNow, which is what grpc would have made of it.
 //
-// So a parent may hold a lock while it calls a detached policy that takes the
-// same lock when the policy calls it. Inline, the policy runs on the goroutine
-// that has the lock, as grpc's own policies do, and such a parent deadlocks. No
-// mode helps against a policy that waits for its caller by other means than a
-// call into the ClientConn or a SubConn.
+// So a parent may hold a lock while it calls a detached policy, and take the same
+// lock when the policy calls it. Over an inline policy it must not: the goroutine
+// that has the lock runs the policy itself, and after its own call those that
+// others have queued meanwhile. No mode helps against a policy that waits for
+// its caller by other means than a call into the ClientConn or a SubConn.
 //
 // A panic of the policy is not recovered. Whoever recovers it further up, such as
 // a server around an RPC whose picker called Post, is left with a channel that

@@ -1,43 +1,39 @@
 package scstate
 
-import "sync"
+import "sync/atomic"
 
 // outward knows of the policy's calls into its ClientConn and its SubConns.
 // During one, a call that comes back must not wait for the policy.
 type outward struct {
-	mu    sync.Mutex    // guards the fields below
-	calls int           // under way
-	begin chan struct{} // closed by the next call; nil if nobody waits for it
+	calls   atomic.Int32                  // under way
+	waiting atomic.Pointer[chan struct{}] // closed by the next call; nil if nobody waits for it
 }
 
 func (o *outward) enter() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.calls++
-	if o.begin != nil {
-		close(o.begin)
-		o.begin = nil
-	}
+	o.calls.Add(1)
+	o.wake()
 }
 
-func (o *outward) leave() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.calls--
-}
+func (o *outward) leave() { o.calls.Add(-1) }
 
-// begun returns a channel that is closed once there is a call under way, at
-// once if there is one already.
+// begun returns a channel that is closed once there is a call under way, at once
+// if there is one already.
 func (o *outward) begun() <-chan struct{} {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.calls > 0 {
-		c := make(chan struct{})
-		close(c)
-		return c
+	c := o.waiting.Load()
+	for c == nil {
+		fresh := make(chan struct{})
+		o.waiting.CompareAndSwap(nil, &fresh)
+		c = o.waiting.Load()
 	}
-	if o.begin == nil {
-		o.begin = make(chan struct{})
+	// Either this sees the call, or enter sees the channel.
+	if o.calls.Load() > 0 {
+		o.wake()
 	}
-	return o.begin
+	return *c
+}
+
+func (o *outward) wake() {
+	if c := o.waiting.Load(); c != nil && o.waiting.CompareAndSwap(c, nil) {
+		close(*c)
+	}
 }
