@@ -24,7 +24,9 @@ func (staticBuilder) Build(t resolver.Target, cc resolver.ClientConn, _ resolver
 	}
 	var s resolver.State
 	for addr := range strings.SplitSeq(t.Endpoint(), ",") {
-		s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}})
+		e := resolver.Endpoint{Addresses: []resolver.Address{{Addr: addr}}}
+		s.Endpoints = append(s.Endpoints, e)
+		s.Addresses = append(s.Addresses, e.Addresses...) // for policies that know no endpoints
 	}
 	return static{}, cc.UpdateState(s)
 }

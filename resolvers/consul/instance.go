@@ -35,6 +35,9 @@ type Instance struct {
 //
 // The weight is not part of it: read it with weight.FromEndpoint of the package
 // google.golang.org/grpc/experimental/balancer/weight.
+//
+// A policy that gets addresses instead of endpoints passes
+// resolver.Endpoint{Attributes: address.BalancerAttributes} to either.
 func InstanceOf(e resolver.Endpoint) (Instance, bool) {
 	i, ok := e.Attributes.Value(instanceKey{}).(*Instance)
 	if !ok {

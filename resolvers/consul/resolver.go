@@ -62,7 +62,9 @@ type builder struct {
 func NewBuilder(opts ...Option) resolver.Builder {
 	b := &builder{}
 	for _, o := range opts {
-		o.apply(b)
+		if o != nil {
+			o.apply(b)
+		}
 	}
 	return b
 }

@@ -230,3 +230,9 @@ func FuzzParseTarget(f *testing.F) {
 		}
 	})
 }
+
+func TestNilOptionsAreIgnored(t *testing.T) {
+	if got := NewBuilder(nil, nil).Scheme(); got != "consul" {
+		t.Errorf("Scheme() = %q, want %q", got, "consul")
+	}
+}

@@ -217,17 +217,23 @@ func TestWhatIsKnownOfAnInstanceReachesTheChannel(t *testing.T) {
 		}
 		check := func(wantWeight uint32) {
 			t.Helper()
-			got, ok := consul.InstanceOf(cc.last.Endpoints[0])
-			if diff := cmp.Diff(want, got, cmp.FilterPath(unexported, cmp.Ignore())); !ok || diff != "" {
-				t.Errorf("InstanceOf (-want +got):\n%s", diff)
+			of := map[string]resolver.Endpoint{
+				"endpoint": cc.last.Endpoints[0],
+				"address":  {Attributes: cc.last.Addresses[0].BalancerAttributes},
 			}
-			if got := weight.FromEndpoint(cc.last.Endpoints[0]).Weight; got != wantWeight {
-				t.Errorf("weight = %d, want %d", got, wantWeight)
+			for name, e := range of {
+				got, ok := consul.InstanceOf(e)
+				if diff := cmp.Diff(want, got, cmp.FilterPath(unexported, cmp.Ignore())); !ok || diff != "" {
+					t.Fatalf("InstanceOf the %s (-want +got):\n%s", name, diff)
+				}
+				if got := weight.FromEndpoint(e).Weight; got != wantWeight {
+					t.Errorf("weight of the %s = %d, want %d", name, got, wantWeight)
+				}
+				got.Tags[0], got.Meta["version"] = "changed", "changed" // which is the caller's right
 			}
-			if a := cc.last.Endpoints[0].Addresses[0]; a.Attributes != nil {
-				t.Errorf("address attributes = %v, want none: they would replace connections", a.Attributes)
+			if a := cc.last.Endpoints[0].Addresses[0]; a.Attributes != nil || a.BalancerAttributes != nil {
+				t.Errorf("attributes of the address inside the endpoint = %v and %v, want none: they would replace connections", a.Attributes, a.BalancerAttributes)
 			}
-			got.Tags[0], got.Meta["version"] = "changed", "changed" // which is the caller's right
 		}
 		check(7)
 		check(7)

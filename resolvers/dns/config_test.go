@@ -118,3 +118,9 @@ func FuzzParseTarget(f *testing.F) {
 		}
 	})
 }
+
+func TestNilOptionsAreIgnored(t *testing.T) {
+	if got := dns.NewBuilder(nil, nil).Scheme(); got != "dns" {
+		t.Errorf("Scheme() = %q, want %q", got, "dns")
+	}
+}

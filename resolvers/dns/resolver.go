@@ -81,7 +81,9 @@ type builder struct {
 func NewBuilder(opts ...Option) resolver.Builder {
 	b := &builder{local: hostconf.Local, cache: lookup.Shared}
 	for _, o := range opts {
-		o.apply(b)
+		if o != nil {
+			o.apply(b)
+		}
 	}
 	return b
 }
@@ -104,9 +106,9 @@ func (b *builder) Build(t resolver.Target, cc resolver.ClientConn, opts resolver
 		return nil, fmt.Errorf("dns: target %q: %w", redact(t), err)
 	}
 	if addr, ok := cfg.literal(); ok {
-		e := endpoint(addr, cfg.port)
+		list := []resolver.Endpoint{endpoint(addr, cfg.port)}
 		// What UpdateState returns is of no use: there is no other answer.
-		_ = cc.UpdateState(resolver.State{Endpoints: []resolver.Endpoint{e}, Addresses: e.Addresses})
+		_ = cc.UpdateState(resolver.State{Endpoints: list, Addresses: watch.Addresses(list)})
 		return literal{}, nil
 	}
 	src := b.newSource(cfg, cc, opts)

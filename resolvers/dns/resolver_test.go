@@ -76,8 +76,8 @@ func TestAddressesAreAnsweredWithinBuild(t *testing.T) {
 			t.Errorf("Build(%s) = %v, and told the channel %q, want %q", tgt, err, cc.told, want)
 			continue
 		}
-		if len(cc.last.Addresses) != 1 {
-			t.Errorf("Build(%s): addresses %v, want the one of the endpoint", tgt, cc.last.Addresses)
+		if e := cc.last.Endpoints[0]; !slices.Equal(cc.last.Addresses, e.Addresses) || &cc.last.Addresses[0] == &e.Addresses[0] {
+			t.Errorf("Build(%s): addresses %v, want a copy of the endpoint's %v", tgt, cc.last.Addresses, e.Addresses)
 		}
 		r.ResolveNow(resolver.ResolveNowOptions{})
 		r.Close()

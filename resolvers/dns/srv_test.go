@@ -161,16 +161,24 @@ func TestWeightsDecideTheOrder(t *testing.T) {
 	})
 }
 
-// What changes with a weight must not replace connections.
-func TestAddressesHaveNoAttributes(t *testing.T) {
+// What changes with a weight must not replace connections, so it is in no
+// address's own attributes.
+func TestWeightIsInTheAttributesForPolicies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t)
 		h.set(service, 60, "SRV", "0 10 81 b.test.", "0 30 81 d.test.")
 		h.set("b.test.", 60, "A", "10.0.0.1")
 		h.set("d.test.", 60, "A", "10.0.0.4")
 		cc, _ := h.follow(t, "dns:///_grpc._tcp.a.test")
-		synctest.Wait()
-		for _, a := range append(cc.last.Addresses, flat(cc.last.Endpoints)...) {
+		cc.expect(t, "list 10.0.0.1:81*10 10.0.0.4:81*30")
+		var list []resolver.Endpoint
+		for _, a := range cc.last.Addresses {
+			list = append(list, resolver.Endpoint{Addresses: []resolver.Address{a}, Attributes: a.BalancerAttributes})
+		}
+		if got, want := show(list), "10.0.0.1:81*10 10.0.0.4:81*30"; got != want {
+			t.Errorf("addresses for policies that know no endpoints = %s, want %s", got, want)
+		}
+		for _, a := range slices.Concat(cc.last.Addresses, flat(cc.last.Endpoints)) {
 			if a.Attributes != nil {
 				t.Errorf("address %s has attributes %v", a.Addr, a.Attributes)
 			}

@@ -168,3 +168,9 @@ func write(cfg config) *url.URL {
 	}
 	return &url.URL{Scheme: Scheme, Host: cfg.hosts, Path: "/" + cfg.prefix, RawQuery: query.Encode()}
 }
+
+func TestNilOptionsAreIgnored(t *testing.T) {
+	if got := NewBuilder(nil, nil).Scheme(); got != "etcd" {
+		t.Errorf("Scheme() = %q, want %q", got, "etcd")
+	}
+}

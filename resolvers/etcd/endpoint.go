@@ -30,6 +30,9 @@ func (m metadata) String() string { return string(m) }
 // insignificant space: what is under "Metadata", or "tags" if kitex wrote it. It
 // returns false if e did not come from this resolver, or its entry has no
 // metadata or null. The caller owns the result.
+//
+// A policy that gets addresses instead of endpoints passes
+// resolver.Endpoint{Attributes: address.BalancerAttributes}, here and to [Weight].
 func Metadata(e resolver.Endpoint) (json.RawMessage, bool) {
 	m, ok := e.Attributes.Value(metadataKey{}).(metadata)
 	if !ok {

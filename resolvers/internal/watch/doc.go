@@ -13,6 +13,10 @@
 // The watcher runs the source for ever and tells the channel what it answers:
 //   - lists are whole, sorted and free of duplicates, and the channel hears of a
 //     list only if it, its service config or its attributes differ from the last;
+//   - a list is also published as addresses, as [Addresses] returns them, with
+//     attributes that are the same pointers as in the last list where they are
+//     equal: a change of one endpoint leaves the addresses of others as they were,
+//     also to policies that compare with ==;
 //   - while the source fails, the last good list stays;
 //   - an empty answer that follows a good list is held back for the grace
 //     period, [DefaultGrace] unless configured, because a registry that has just

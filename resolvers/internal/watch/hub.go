@@ -27,6 +27,8 @@ type hub struct {
 	ran      bool               // whether there was a run before this one
 	hush     context.CancelFunc // ends the source's Early
 
+	listed []resolver.Endpoint // the last list that was not empty, by address
+
 	mu       sync.Mutex // guards the fields below
 	running  bool       // whether the source runs, as opposed to waiting to
 	settled  bool       // whether there was an answer or a failure
@@ -83,7 +85,7 @@ func (h *hub) remove(w *Watcher) {
 func (h *hub) answer(s Snapshot) {
 	h.answered = true
 	h.hush()
-	a := newAnswer(s, h.rank)
+	a := newAnswer(s, h.list(s.Endpoints))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.settled = true
@@ -91,6 +93,16 @@ func (h *hub) answer(s Snapshot) {
 	for w := range h.watchers {
 		w.post(func(n *news) { n.answered(a) })
 	}
+}
+
+// list makes what the source found the list that channels get.
+func (h *hub) list(found []resolver.Endpoint) []resolver.Endpoint {
+	fresh := tidy(found)
+	list := steady(fresh, h.listed)
+	if len(list) > 0 {
+		h.listed = list
+	}
+	return ranked(list, fresh, h.rank)
 }
 
 func (h *hub) failure(err error) {

@@ -8,28 +8,22 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// tidy returns list sorted by rank, if there is one, and address, without
-// endpoints that have no address and with the first of those that have the same
-// ones, in whatever order. That is also what grpc takes for the same endpoint.
-// It returns list itself if that is how it is.
-func tidy(list []resolver.Endpoint, rank func(resolver.Endpoint) float64) []resolver.Endpoint {
-	if rank == nil && isTidy(list) {
+// tidy returns list sorted by address, without endpoints that have no address and
+// with the first of those that have the same ones, in whatever order. That is also
+// what grpc takes for the same endpoint. It returns list itself if that is how it
+// is.
+func tidy(list []resolver.Endpoint) []resolver.Endpoint {
+	if isTidy(list) {
 		return list
 	}
 	keyed := make([]keyedEndpoint, 0, len(list))
 	for _, e := range list {
 		if len(e.Addresses) > 0 {
-			keyed = append(keyed, keyedEndpoint{key(e.Addresses), 0, e})
+			keyed = append(keyed, keyedEndpoint{key(e.Addresses), e})
 		}
 	}
 	slices.SortStableFunc(keyed, func(a, b keyedEndpoint) int { return cmp.Compare(a.key, b.key) })
 	keyed = slices.CompactFunc(keyed, func(a, b keyedEndpoint) bool { return a.key == b.key })
-	if rank != nil {
-		for i := range keyed {
-			keyed[i].rank = rank(keyed[i].Endpoint)
-		}
-		slices.SortStableFunc(keyed, func(a, b keyedEndpoint) int { return cmp.Compare(a.rank, b.rank) })
-	}
 
 	tidied := make([]resolver.Endpoint, len(keyed))
 	for i, k := range keyed {
@@ -57,8 +51,7 @@ func isTidy(list []resolver.Endpoint) bool {
 }
 
 type keyedEndpoint struct {
-	key  string
-	rank float64
+	key string
 	resolver.Endpoint
 }
 
@@ -94,11 +87,67 @@ func equalEndpoint(a, b resolver.Endpoint) bool {
 		slices.EqualFunc(a.Addresses, b.Addresses, resolver.Address.Equal)
 }
 
-// addresses is the same list for policies that do not know endpoints.
-func addresses(list []resolver.Endpoint) []resolver.Address {
+// steady returns list with the attributes of last where the two are equal. Both
+// lists are tidied, and neither changes. Some policies, grpclb among them, compare
+// addresses with ==: equal attributes behind another pointer would cost them the
+// connection.
+func steady(list, last []resolver.Endpoint) []resolver.Endpoint {
+	steadied := list
+	for i, j := 0, 0; i < len(list) && j < len(last); {
+		e, old := list[i], last[j]
+		order := 0
+		if &e.Addresses[0] != &old.Addresses[0] { // most are the very same after a small change
+			order = cmp.Compare(key(e.Addresses), key(old.Addresses))
+		}
+		if order == 0 && e.Attributes != old.Attributes && e.Attributes.Equal(old.Attributes) {
+			if &steadied[0] == &list[0] {
+				steadied = slices.Clone(list)
+			}
+			steadied[i].Attributes = old.Attributes
+		}
+		if order <= 0 {
+			i++
+		}
+		if order >= 0 {
+			j++
+		}
+	}
+	return steadied
+}
+
+// ranked returns list sorted by rank, if there is one. Endpoints with the same rank
+// keep their order. The ranks are those of fresh, which is list before steady: equal
+// attributes may differ in the order that the source gives.
+func ranked(list, fresh []resolver.Endpoint, rank func(resolver.Endpoint) float64) []resolver.Endpoint {
+	if rank == nil {
+		return list
+	}
+	type place struct {
+		rank  float64
+		index int
+	}
+	places := make([]place, len(list))
+	for i, e := range fresh {
+		places[i] = place{rank(e), i}
+	}
+	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(a.rank, b.rank) })
+	sorted := make([]resolver.Endpoint, len(list))
+	for i, p := range places {
+		sorted[i] = list[p.index]
+	}
+	return sorted
+}
+
+// Addresses returns copies of the addresses in list, for policies that know no
+// endpoints. The BalancerAttributes of each are the attributes of its endpoint.
+// They replace the address's own, which grpc deprecates inside an endpoint.
+func Addresses(list []resolver.Endpoint) []resolver.Address {
 	flat := make([]resolver.Address, 0, len(list))
 	for _, e := range list {
-		flat = append(flat, e.Addresses...)
+		for _, a := range e.Addresses {
+			a.BalancerAttributes = e.Attributes //nolint:staticcheck // deprecated inside endpoints only
+			flat = append(flat, a)
+		}
 	}
 	return flat
 }

@@ -9,12 +9,12 @@ type answer struct {
 	configJSON string // of a service config that state lacks; "" if there is none
 }
 
-func newAnswer(s Snapshot, rank func(resolver.Endpoint) float64) *answer {
-	list := tidy(s.Endpoints, rank)
+// newAnswer makes s ready, with list in the place of its endpoints.
+func newAnswer(s Snapshot, list []resolver.Endpoint) *answer {
 	return &answer{
 		state: resolver.State{
 			Endpoints:     list,
-			Addresses:     addresses(list),
+			Addresses:     Addresses(list),
 			ServiceConfig: s.ServiceConfig,
 			Attributes:    s.Attributes,
 		},

@@ -129,6 +129,35 @@ func TestRankDecidesTheOrder(t *testing.T) {
 	})
 }
 
+// placed attributes are equal wherever the endpoint is placed, as those of a
+// source are that gives the order of its list.
+type placed float64
+
+func (placed) Equal(any) bool { return true }
+
+func TestRankIsThatOfTheLastAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, cc := newFakeSource(), newFakeChannel()
+		w := watch.Start(cc, src, watch.Config{
+			Name:   "fake: x",
+			Logger: grpclog.Component("watch-test"),
+			Rank: func(e resolver.Endpoint) float64 {
+				p, _ := e.Attributes.Value("place").(placed)
+				return float64(p)
+			},
+		})
+		t.Cleanup(w.Close)
+		for _, shown := range []string{"a b c", "c a b"} {
+			list := endpoints(shown)
+			for i := range list {
+				list[i].Attributes = attributes.New("place", placed(i))
+			}
+			src.steps <- step{answer: watch.Snapshot{Endpoints: list}}
+			expect(t, cc, "list "+shown)
+		}
+	})
+}
+
 func TestConfiguredWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &broken{}

@@ -69,7 +69,8 @@ type Herald interface {
 type Snapshot struct {
 	// Endpoints may be in any order; sorted by address is cheapest. Of several
 	// with the same addresses the first one counts. Neither the slice nor what it
-	// points to may ever change again: channels go on reading it.
+	// points to may ever change again: channels go on reading it. Balancer
+	// attributes belong to the endpoint, not to its addresses: see [Addresses].
 	Endpoints []resolver.Endpoint
 
 	// Detail completes the error that an empty list becomes, e.g. "all 3

@@ -3,6 +3,7 @@ package watch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -10,7 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/grpclog"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
@@ -254,19 +257,75 @@ func TestListIsAlsoPublishedAsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource()
 		_, cc := start(t, src)
-		src.answers("c b+a{1}")
+		list := endpoints("c b+a{1}")
+		own := attributes.New("v", "own")
+		list[0].Addresses[0].BalancerAttributes = own
+		src.steps <- step{answer: watch.Snapshot{Endpoints: list}}
 		expect(t, cc, "list b+a{1} c")
 		var flat []string
 		for _, a := range cc.last.Addresses {
-			flat = append(flat, a.Addr)
+			flat = append(flat, fmt.Sprint(a.Addr, a.BalancerAttributes))
 			if a.Attributes != nil {
 				t.Errorf("address %s has attributes %v: they would replace its connection", a.Addr, a.Attributes)
 			}
 		}
-		if want := []string{"b", "a", "c"}; !slices.Equal(flat, want) {
-			t.Errorf("addresses = %q, want %q", flat, want)
+		if want := []string{`b{"v": "1" }`, `a{"v": "1" }`, `c{}`}; !slices.Equal(flat, want) {
+			t.Errorf("addresses with the attributes of their endpoints = %q, want %q", flat, want)
+		}
+		for _, a := range slices.Concat(cc.last.Endpoints[0].Addresses, cc.last.Endpoints[1].Addresses) {
+			if want := map[string]*attributes.Attributes{"c": own}[a.Addr]; a.BalancerAttributes != want {
+				t.Errorf("address %s inside its endpoint has balancer attributes %v, want %v", a.Addr, a.BalancerAttributes, want)
+			}
 		}
 	})
+}
+
+// To policies that compare addresses with ==, equal attributes behind another
+// pointer are another address, whose connection is another one.
+func TestEqualAttributesStayTheSame(t *testing.T) {
+	for name, rank := range map[string]func(resolver.Endpoint) float64{
+		"by address": nil,
+		"by rank":    func(e resolver.Endpoint) float64 { return -float64(e.Addresses[0].Addr[0]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, cc := newFakeSource(), newFakeChannel()
+				w := watch.Start(cc, src, watch.Config{Name: "fake: x", Grace: time.Minute, Logger: grpclog.Component("watch-test"), Rank: rank})
+				t.Cleanup(w.Close)
+				kept := func(shown string) string {
+					before, given := cc.last.Addresses, endpoints(shown)
+					was := slices.Clone(given)
+					src.steps <- step{answer: watch.Snapshot{Endpoints: given}}
+					synctest.Wait()
+					for i, e := range given {
+						if e.Attributes != was[i].Attributes {
+							t.Errorf("endpoint %d of the source's own list has been given other attributes", i)
+						}
+					}
+					var same []string
+					for _, a := range cc.last.Addresses {
+						if slices.Contains(before, a) {
+							same = append(same, a.Addr)
+						}
+					}
+					slices.Sort(same)
+					return strings.Join(same, " ")
+				}
+				kept("a{1} b{1} d{1} e+f{1} g")
+				for _, tt := range []struct{ answer, want string }{
+					{"a{1} b{1} d{1} e+f{1} g h", "a b d e f g"},
+					{"g f+e{1} d{1} b{2} a{1}", "a d e f g"},
+					{"a0{1} a{1} b{2} c{1} d e+f{1} g", "a b e f g"},
+					{"", "a a0 b c d e f g"},
+					{"b{2} c{1} g{3}", "b c"},
+				} {
+					if got := kept(tt.answer); got != tt.want {
+						t.Errorf("addresses that stay the same in %q = %s, want %s", tt.answer, got, tt.want)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestOnlyChangesArePublished(t *testing.T) {
