@@ -46,7 +46,7 @@ func (b *Buffer[T]) Take(spare []T) []T {
 	clear(spare)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.takeLocked(spare)
+	return swap(&b.items, spare)
 }
 
 // trim returns s, which has to be empty, or nil if its array is much larger
@@ -120,10 +120,11 @@ func (b *Buffer[T]) putLocked(v T) bool {
 	return true
 }
 
-// takeLocked is Take for a spare that is cleared already.
-func (b *Buffer[T]) takeLocked(spare []T) []T {
-	batch := b.items
-	b.items = trim(spare[:0], len(batch))
+// swap returns what is queued, and leaves spare, which is cleared already, in its
+// place.
+func swap[T any](queued *[]T, spare []T) []T {
+	batch := *queued
+	*queued = trim(spare[:0], len(batch))
 	if len(batch) == 0 {
 		return trim(batch, 0)
 	}

@@ -93,7 +93,7 @@ type subConn struct {
 }
 
 func (s *subConn) stateChanged(state balancer.SubConnState) {
-	s.feed.put(entry{change: Update{SubConn: s, State: state, deliver: s.listener}})
+	s.feed.change(Update{SubConn: s, State: state, deliver: s.listener})
 }
 
 func (s *subConn) RegisterHealthListener(listener func(balancer.SubConnState)) {

@@ -32,20 +32,26 @@ type feed struct {
 	// is known.
 	outer atomic.Pointer[feed]
 
-	changes []Update // for the receiver; touched only by whoever holds the queue
+	alone [1]Update // the health report that is being delivered; touched only by whoever holds the queue
 }
 
-// put queues e and sees to it that it is run. It returns false after Close.
-func (f *feed) put(e entry) bool {
-	ok, hold := f.queue.put(e)
+// change queues a change of a SubConn and sees to it that it is run. It does
+// nothing after Close.
+func (f *feed) change(u Update) {
+	if _, hold := f.queue.put(u); hold {
+		f.run()
+	}
+}
+
+// call is change for any other call into the policy. It returns false after
+// Close.
+func (f *feed) call(fn func()) bool {
+	ok, hold := f.queue.putCall(fn)
 	if hold {
 		f.run()
 	}
 	return ok
 }
-
-// call queues fn, a call into the policy other than a change of a SubConn.
-func (f *feed) call(fn func()) bool { return f.put(entry{call: fn}) }
 
 // post is call for the policy's own timers, pickers and goroutines. A child's are
 // calls of its parent's feed too: a policy that intercepts the calls of its
@@ -78,42 +84,29 @@ func (f *feed) runElsewhere() {
 
 // drain makes calls until none is queued, which ends the hold.
 func (f *feed) drain() {
-	for batch := f.queue.next(); len(batch) > 0; batch = f.queue.next() {
-		if f.receiver != nil {
-			f.changes = slices.Grow(f.changes, len(batch))
+	for b := f.queue.next(); !b.empty(); b = f.queue.next() {
+		done := 0
+		for _, c := range b.calls {
+			f.deliver(b.changes[done:c.after])
+			done = c.after
+			c.fn()
 		}
-		for i := range batch {
-			if e := &batch[i]; e.call == nil {
-				f.change(e.change)
-			} else {
-				f.receive()
-				e.call()
-			}
-		}
-		f.receive()
+		f.deliver(b.changes[done:])
 	}
 }
 
-// change passes on one change, or keeps it until receive if the policy wants
-// neighbouring ones together.
-func (f *feed) change(u Update) {
-	if f.receiver != nil {
-		f.changes = append(f.changes, u)
+// deliver hands over neighbouring changes.
+func (f *feed) deliver(changes []Update) {
+	if f.receiver == nil {
+		for _, u := range changes {
+			u.Deliver()
+		}
 		return
 	}
-	u.Deliver()
-}
-
-// receive hands over the changes that were kept.
-func (f *feed) receive() {
-	if len(f.changes) == 0 {
-		return
-	}
-	if live := slices.DeleteFunc(f.changes, stale); len(live) > 0 {
+	// The Receiver may append to its batch: not over what follows.
+	if live := slices.DeleteFunc(slices.Clip(changes), stale); len(live) > 0 {
 		f.receiver.Receive(live)
 	}
-	clear(f.changes)
-	f.changes = trim(f.changes[:0], 0)
 }
 
 // health takes a health report. grpc holds a lock of the SubConn's meanwhile,
@@ -122,15 +115,16 @@ func (f *feed) receive() {
 func (f *feed) health(sc *subConn, u Update) {
 	if !f.detached && f.queue.claim() {
 		sc.reporting.Store(true)
-		f.change(u)
-		f.receive()
+		f.alone[0] = u
+		f.deliver(f.alone[:])
+		f.alone[0] = Update{}
 		sc.reporting.Store(false)
 		if !f.queue.release() {
 			f.runElsewhere()
 		}
 		return
 	}
-	if _, hold := f.queue.put(entry{change: u}); hold {
+	if _, hold := f.queue.put(u); hold {
 		f.runElsewhere()
 	}
 }
@@ -146,14 +140,14 @@ func (f *feed) UpdateClientConnState(s balancer.ClientConnState) error {
 	s.ResolverState = snapshot.State(s.ResolverState) // The call may be over before the policy has seen it.
 	var settled atomic.Bool                           // whether the caller gets the policy's answer
 	answer := make(chan error, 1)
-	ok, hold := f.queue.put(entry{call: func() {
+	ok, hold := f.queue.putCall(func() {
 		err := f.policy.UpdateClientConnState(s)
 		if settled.CompareAndSwap(false, true) {
 			answer <- err
 		} else if errors.Is(err, balancer.ErrBadResolverState) {
 			f.cc.ResolveNow(resolver.ResolveNowOptions{})
 		}
-	}})
+	})
 	if !ok {
 		return errClosed
 	}
@@ -188,7 +182,7 @@ func (f *feed) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 // Close lets the policy see what arrived before, closes it, and drops whatever
 // comes later.
 func (f *feed) Close() {
-	if _, hold := f.queue.putLast(entry{call: func() { f.policy.Close() }}); hold {
+	if _, hold := f.queue.putLast(f.policy.Close); hold {
 		f.run()
 	}
 }

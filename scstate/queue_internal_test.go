@@ -17,12 +17,13 @@ func TestQueueMatchesModel(t *testing.T) {
 			rng    = rand.New(rand.NewPCG(seed, 0))
 			q      queue
 			want   []uint32 // queued
+			got    []uint32 // taken
 			n      uint32
 			held   bool
 			closed bool
 		)
-		put := func(how func(entry) (bool, bool)) {
-			ok, hold := how(entry{change: Update{registration: n}})
+		put := func(how func(n uint32) (bool, bool)) {
+			ok, hold := how(n)
 			if ok == closed || hold != (ok && !held) {
 				t.Fatalf("seed %d: put = %v, %v with held %v, closed %v", seed, ok, hold, held, closed)
 			}
@@ -32,13 +33,16 @@ func TestQueueMatchesModel(t *testing.T) {
 			}
 			n++
 		}
+		take := func(n uint32) func() { return func() { got = append(got, n) } }
 		for range 400 {
 			switch op := rng.IntN(12); {
 			case op == 0 && rng.IntN(20) == 0:
-				put(q.putLast)
+				put(func(n uint32) (bool, bool) { return q.putLast(take(n)) })
 				closed = true
-			case op < 5:
-				put(q.put)
+			case op < 3:
+				put(func(n uint32) (bool, bool) { return q.putCall(take(n)) })
+			case op < 6:
+				put(func(n uint32) (bool, bool) { return q.put(Update{registration: n}) })
 			case op < 7:
 				if got, w := q.claim(), !held && !closed; got != w {
 					t.Fatalf("seed %d: claim = %v, want %v", seed, got, w)
@@ -51,17 +55,22 @@ func TestQueueMatchesModel(t *testing.T) {
 					t.Fatalf("seed %d: release = %v with %d queued", seed, got, len(want))
 				}
 			default:
-				var got []uint32
-				for _, e := range q.next() {
-					got = append(got, e.change.registration)
+				got = nil
+				b, done := q.next(), 0
+				for _, c := range append(slices.Clone(b.calls), call{len(b.changes), func() {}}) {
+					for _, u := range b.changes[done:c.after] {
+						take(u.registration)()
+					}
+					done = c.after
+					c.fn()
 				}
 				if !slices.Equal(got, want) {
 					t.Fatalf("seed %d: next = %d, want %d", seed, got, want)
 				}
 				held, want = len(want) > 0, nil
 			}
-			if q.held != held || !held && q.buf.Len() > 0 {
-				t.Fatalf("seed %d: held = %v, want %v; queued %d", seed, q.held, held, q.buf.Len())
+			if q.held != held || !held && q.changes.Len()+len(q.calls) > 0 {
+				t.Fatalf("seed %d: held = %v, want %v; queued %d", seed, q.held, held, q.changes.Len())
 			}
 		}
 	}
@@ -86,10 +95,10 @@ func TestQueueHasOneHolderAtATime(t *testing.T) {
 		holders.Add(-1)
 	}
 	run := func() {
-		for batch := q.next(); len(batch) > 0; batch = q.next() {
+		for b := q.next(); !b.empty(); b = q.next() {
 			hold(func() {
-				for _, e := range batch {
-					e.call()
+				for _, c := range b.calls {
+					c.fn()
 				}
 			})
 		}
@@ -99,15 +108,15 @@ func TestQueueHasOneHolderAtATime(t *testing.T) {
 		workers.Go(func() {
 			rng := rand.New(rand.NewPCG(rand.Uint64(), 0))
 			for n := range uint32(rounds) {
-				e := entry{call: func() { ran[p] = append(ran[p], n); left.Done() }}
+				fn := func() { ran[p] = append(ran[p], n); left.Done() }
 				if rng.IntN(3) == 0 && q.claim() {
-					hold(e.call)
+					hold(fn)
 					if !q.release() {
 						go run()
 					}
 					continue
 				}
-				if _, hold := q.put(e); hold {
+				if _, hold := q.putCall(fn); hold {
 					run()
 				}
 				if rng.IntN(8) == 0 {

@@ -67,7 +67,7 @@ func (b *builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) bala
 	f.queue.claim() // What arrives during Build waits until its end.
 	f.policy = b.Builder.Build(f.cc, opts)
 	if f.policy == nil {
-		f.queue.buf.Close()
+		f.queue.changes.Close()
 		return nil
 	}
 	f.receiver, _ = f.policy.(Receiver)
