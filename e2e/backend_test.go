@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	_ "github.com/evenkeel-grpc/evenkeel/balancers/roundrobin"
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // backend is a gRPC server that counts its connections. The method that the
@@ -27,9 +28,10 @@ type backend struct {
 	accepted atomic.Int64
 }
 
+// startBackend starts a backend whose address refuses once the backend is stopped.
 func startBackend(tb testing.TB) *backend {
 	tb.Helper()
-	return startBackendAt(tb, "127.0.0.1:0")
+	return startBackendAt(tb, held.Addr(tb))
 }
 
 func startBackendAt(tb testing.TB, addr string, opts ...grpc.ServerOption) *backend {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 
 	"github.com/evenkeel-grpc/evenkeel"
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // TestConsulSecretsAreNowhere runs [TestConsulSecretUser] in a process of its
@@ -36,7 +37,7 @@ func TestConsulSecretsAreNowhere(t *testing.T) {
 			s.target("x", "token="+wrong),
 			s.target("x", "tok%65n="+wrong, "dc=nowhere"),
 			"consul://jane:" + password + "@" + s.http + "/x?token=" + token,
-			"consul://jane:" + password + "@127.0.0.1:1/x?token=" + token,
+			"consul://jane:" + password + "@" + held.Refusing(t) + "/x?token=" + token,
 			"consul://jane:" + password + "@" + s.http + "/x?scheme=https&token=" + token,
 			"consul://jane:" + password + "@" + s.http + "/x?nope&token=" + token,
 			"consul://jane:" + password + "@" + s.http + "/a/b?token=" + token,

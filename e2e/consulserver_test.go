@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // consulBinary is the real Consul: what EVENKEEL_CONSUL names, else what make
@@ -71,12 +73,11 @@ func startConsul(tb testing.TB, hcl ...string) *consulAgent {
 // argument.
 func newAgent(tb testing.TB, mode, hcl string) *consulAgent {
 	tb.Helper()
-	addrs := freeAddrs(tb, 5)
-	a := &consulAgent{http: addrs[0], https: addrs[1], serf: addrs[2], wan: addrs[3], dir: tb.TempDir()}
+	a := &consulAgent{http: held.Addr(tb), https: held.Addr(tb), serf: held.TCP(tb), wan: held.TCP(tb), dir: tb.TempDir()}
 	a.args = []string{
 		"agent", mode, "-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=warn", "-node=node-" + port(a.http),
 		"-http-port=" + port(a.http), "-serf-lan-port=" + port(a.serf), "-serf-wan-port=" + port(a.wan),
-		"-server-port=" + port(addrs[4]), "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
+		"-server-port=" + port(held.Addr(tb)), "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
 		"-hcl=disable_update_check = true",
 		// Changes of checks reach the servers at once, and health checks may be fast.
 		"-hcl=check_update_interval = \"0s\"",
@@ -86,18 +87,6 @@ func newAgent(tb testing.TB, mode, hcl string) *consulAgent {
 	}
 	tb.Cleanup(a.kill)
 	return a
-}
-
-// freeAddrs returns n different addresses like those of freeAddr.
-func freeAddrs(tb testing.TB, n int) []string {
-	tb.Helper()
-	var addrs []string
-	for len(addrs) < n {
-		if addr := freeAddr(tb); !slices.Contains(addrs, addr) {
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
 }
 
 func port(addr string) string {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // buildCoreDNS builds the server from the module in the directory coredns, which
@@ -60,7 +62,7 @@ func startCoreDNS(tb testing.TB, records ...string) *coreDNS {
 // newCoreDNS returns a server that has not been started.
 func newCoreDNS(tb testing.TB, records ...string) *coreDNS {
 	tb.Helper()
-	s := &coreDNS{addr: freeAddr(tb), dir: tb.TempDir(), byName: map[string]int{}, stop: func() {}}
+	s := &coreDNS{addr: held.Addr(tb), dir: tb.TempDir(), byName: map[string]int{}, stop: func() {}}
 	s.set(tb, records...)
 	return s
 }

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // silentUDP returns the address of a name server that swallows everything.
@@ -51,8 +53,8 @@ func TestDNSDeadServerIsTheErrorOfARPC(t *testing.T) {
 		code             codes.Code
 		least            time.Duration
 	}{
-		{"refuses", freeAddr(t), "connection refused", false, codes.Unavailable, 0},
-		{"refuses, and the RPC waits for ready", freeAddr(t), "connection refused", true, codes.DeadlineExceeded, 80 * time.Millisecond},
+		{"refuses", held.Refusing(t), "connection refused", false, codes.Unavailable, 0},
+		{"refuses, and the RPC waits for ready", held.Refusing(t), "connection refused", true, codes.DeadlineExceeded, 80 * time.Millisecond},
 		{"is silent", silentUDP(t), "nor any sign of life", false, codes.Unavailable, 80 * time.Millisecond},
 		{"is silent, and the RPC waits for ready", silentUDP(t), "nor any sign of life", true, codes.DeadlineExceeded, 80 * time.Millisecond},
 	} {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental/balancer/weight"
 
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 	"github.com/evenkeel-grpc/evenkeel/resolvers/dns"
 )
 
@@ -50,7 +51,7 @@ func TestDNSOverTLS(t *testing.T) {
 	ca := newAuthority(t)
 	f := startFleet(t, 2)
 	s := newCoreDNS(t, f.records("payments", 1, 0)...)
-	s.dot = freeAddr(t)
+	s.dot = held.Addr(t)
 	ca.writeTo(t, s.dir, "dns.test")
 	s.start(t, "")
 	builder := dns.NewBuilder(dns.WithTLSConfig(&tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS12}))

@@ -19,17 +19,17 @@ func startScript(tb testing.TB, h dns.HandlerFunc) (addr string) {
 	var pc net.PacketConn
 	var lis net.Listener
 	for range 100 { // until there is a port that is free for both
-		addr = freeAddr(tb)
 		var err error
-		if pc, err = lc.ListenPacket(tb.Context(), "udp", addr); err != nil {
-			continue
+		if lis, err = lc.Listen(tb.Context(), "tcp", "127.0.0.1:0"); err != nil {
+			tb.Fatal(err)
 		}
-		if lis, err = lc.Listen(tb.Context(), "tcp", addr); err == nil {
+		addr = lis.Addr().String()
+		if pc, err = lc.ListenPacket(tb.Context(), "udp", addr); err == nil {
 			break
 		}
-		_ = pc.Close()
+		_ = lis.Close()
 	}
-	if lis == nil {
+	if pc == nil {
 		tb.Fatal("no port found that is free for UDP and TCP")
 	}
 	for _, s := range []*dns.Server{{PacketConn: pc, Handler: h}, {Listener: lis, Handler: h}} {

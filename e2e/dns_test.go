@@ -2,9 +2,9 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"testing"
 
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 	_ "github.com/evenkeel-grpc/evenkeel/resolvers/dns"
 )
 
@@ -16,10 +16,9 @@ type fleet struct {
 
 func startFleet(tb testing.TB, n int) fleet {
 	tb.Helper()
-	_, port, _ := net.SplitHostPort(freeAddr(tb))
-	f := fleet{port: port}
+	f := fleet{port: port(held.Addr(tb))}
 	for i := range n {
-		f.backends = append(f.backends, startBackendAt(tb, net.JoinHostPort(fmt.Sprintf("127.0.0.%d", i+2), port)))
+		f.backends = append(f.backends, startBackendAt(tb, fmt.Sprintf("127.0.0.%d:%s", i+2, f.port)))
 	}
 	return f
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 	"github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
 )
 
@@ -43,7 +44,7 @@ func TestEtcdDownAtStartAndAnRPCThatWaits(t *testing.T) {
 	silent := startProxies(t, s.addr)
 	silent.blackHole(t)
 	for _, tt := range []struct{ name, addr, want string }{
-		{"refusing", freeAddr(t), "connection refused"},
+		{"refusing", held.Refusing(t), "connection refused"},
 		{"silent", silent.hosts(), "no answer yet"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,7 +71,7 @@ func TestEtcdDownAtStartAndAnRPCThatWaits(t *testing.T) {
 
 // Build is on the path of RPCs.
 func TestEtcdDownAtStartDoesNotHoldUpBuild(t *testing.T) {
-	target := resolver.Target{URL: url.URL{Scheme: "etcd", Host: freeAddr(t), Path: "/x"}}
+	target := resolver.Target{URL: url.URL{Scheme: "etcd", Host: held.Refusing(t), Path: "/x"}}
 	var took []time.Duration
 	for range 100 {
 		began := time.Now()

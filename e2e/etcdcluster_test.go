@@ -17,6 +17,8 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // etcdCluster is an etcd of several members, each of which can be stopped and
@@ -42,7 +44,7 @@ func newEtcdCluster(tb testing.TB, members int) *etcdCluster {
 	for i := range members {
 		c.members = append(c.members, &etcdMember{
 			cluster: c, name: fmt.Sprintf("m%d", i),
-			dir: tb.TempDir(), addr: freeAddr(tb), peer: freeAddr(tb),
+			dir: tb.TempDir(), addr: held.Addr(tb), peer: held.Addr(tb),
 		})
 	}
 	tb.Cleanup(func() {

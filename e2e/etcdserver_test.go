@@ -3,8 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"testing"
 	"time"
 
@@ -68,21 +66,4 @@ func write(tb testing.TB, what string, op func(context.Context) error) {
 	if err != nil {
 		tb.Fatalf("%s: %v", what, err)
 	}
-}
-
-// freeAddr returns a loopback address that nobody listens on. Its port is below
-// those that Linux gives to outgoing connections: a client that dials a port
-// above until a server comes may end up connected to itself.
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		var lc net.ListenConfig
-		if lis, err := lc.Listen(tb.Context(), "tcp", addr); err == nil {
-			_ = lis.Close()
-			return addr
-		}
-	}
-	tb.Fatal("no free port found")
-	return ""
 }

@@ -22,7 +22,7 @@ func startProxies(tb testing.TB, upstreams ...string) *proxies {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	p := &proxies{}
 	for _, up := range upstreams {
-		proxy := toxiproxy.NewProxy(server, up, freeAddr(tb), up)
+		proxy := toxiproxy.NewProxy(server, up, "127.0.0.1:0", up)
 		if err := proxy.Start(); err != nil {
 			tb.Fatal(err)
 		}

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/evenkeel-grpc/evenkeel/balancers/roundrobin"
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 	"github.com/evenkeel-grpc/evenkeel/registry"
 )
 
@@ -67,11 +68,11 @@ func (s *server) Check(context.Context, *healthpb.HealthCheckRequest) (*healthpb
 	return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
 }
 
-// start starts a server on addr, or on a free port if addr is empty.
+// start starts a server on addr, or on one of its own if addr is empty.
 func start(tb testing.TB, addr string) *server {
 	tb.Helper()
 	if addr == "" {
-		addr = "127.0.0.1:0"
+		addr = held.Addr(tb)
 	}
 	lis, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", addr)
 	if err != nil {

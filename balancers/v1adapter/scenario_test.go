@@ -27,6 +27,7 @@ import (
 // scenario is a v1 program that says what it sees.
 type scenario struct {
 	dial  func(v1.Balancer) []grpc.DialOption // what stands for grpc.WithBalancer
+	addr  func() string                       // where the next server is to listen; nil means on any port
 	out   strings.Builder
 	names sync.Map // of servers, by address
 }
@@ -44,6 +45,13 @@ func (s *scenario) run() string {
 	s.closeDuringGet()
 	s.dns()
 	return s.out.String()
+}
+
+func (s *scenario) free() string {
+	if s.addr == nil {
+		return "127.0.0.1:0"
+	}
+	return s.addr()
 }
 
 // listenOn starts a server and returns its address and what stops it.
@@ -217,9 +225,9 @@ func (s *scenario) roundRobinAlone() {
 
 // roundRobin is RoundRobin in a channel over three servers.
 func (s *scenario) roundRobin() {
-	a, stopA := s.listenOn("A", "127.0.0.1:0")
-	b, stopB := s.listenOn("B", "127.0.0.1:0")
-	c, stopC := s.listenOn("C", "127.0.0.1:0")
+	a, stopA := s.listenOn("A", s.free())
+	b, stopB := s.listenOn("B", s.free())
+	c, stopC := s.listenOn("C", s.free())
 	f := newFeed()
 	cc := s.connect(v1.RoundRobin(f))
 	s.say("no address", "%s", s.rpc(cc, long, false))
@@ -351,7 +359,7 @@ func (o *own) Close() error {
 
 // ownBalancer shows how a channel calls a balancer.
 func (s *scenario) ownBalancer() {
-	a, stop := s.listenOn("A", "127.0.0.1:0")
+	a, stop := s.listenOn("A", s.free())
 	defer stop()
 	one, two := v1.Address{Addr: a, Metadata: "one"}, v1.Address{Addr: a, Metadata: "two"}
 	o := &own{lists: make(chan []v1.Address), addr: one}

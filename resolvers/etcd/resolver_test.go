@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 	"github.com/evenkeel-grpc/evenkeel/registry"
 	"github.com/evenkeel-grpc/evenkeel/resolvers/etcd"
 )
@@ -86,14 +87,6 @@ func silentAddr(t *testing.T) (addr string, stop func()) {
 	return lis.Addr().String(), func() { _ = lis.Close() }
 }
 
-// deadAddr returns an address of this host that refuses connections.
-func deadAddr(t *testing.T) string {
-	t.Helper()
-	addr, stop := silentAddr(t)
-	stop()
-	return addr
-}
-
 func dial(t *testing.T, target string, opts ...grpc.DialOption) healthpb.HealthClient {
 	t.Helper()
 	cc, err := grpc.NewClient(target, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
@@ -105,7 +98,7 @@ func dial(t *testing.T, target string, opts ...grpc.DialOption) healthpb.HealthC
 }
 
 func TestRPCFailsWithTheCauseWhileEtcdIsDown(t *testing.T) {
-	addr := deadAddr(t)
+	addr := held.Refusing(t)
 	for _, policy := range []string{"round_robin", "pick_first"} {
 		t.Run(policy, func(t *testing.T) {
 			client := dial(t, "etcd://"+addr+"/services/payments",
@@ -155,7 +148,7 @@ func TestRPCFailsWhileEtcdIsSilent(t *testing.T) {
 
 func TestBuildIsFastAndCloseLeavesNothing(t *testing.T) {
 	b := etcd.NewBuilder()
-	tgt := target(t, "etcd://"+deadAddr(t)+"/x")
+	tgt := target(t, "etcd://"+held.Refusing(t)+"/x")
 	var slowest time.Duration
 	for range 20 {
 		began := time.Now()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 	"github.com/evenkeel-grpc/evenkeel/resolvers/dns/internal/lookup"
 )
 
@@ -244,20 +245,8 @@ func TestServerWithoutEDNSIsAskedWithout(t *testing.T) {
 	}
 }
 
-// unbound returns an address where nobody listens.
-func unbound(t *testing.T) string {
-	t.Helper()
-	var lc net.ListenConfig
-	pc, err := lc.ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = pc.Close() }()
-	return pc.LocalAddr().String()
-}
-
 func TestRefusalIsAnErrorAtOnceAndAlwaysTheSame(t *testing.T) {
-	addr := unbound(t)
+	addr := held.Refusing(t)
 	want := fmt.Sprintf("A record: %s: connection refused", addr)
 	for range 3 {
 		if r := ask(t, addr, time.Minute); r.Err == nil || r.Err.Error() != want {
