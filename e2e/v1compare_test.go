@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/evenkeel-grpc/evenkeel/internal/held"
 )
 
 // TestV1ScenarioOnV1291 changes the imports of balancers/v1adapter's scenario
@@ -33,7 +35,11 @@ func TestV1ScenarioOnV1291(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "scenario.go"), []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
+	args := []string{"run", "."}
+	for range 4 { // It starts so many servers.
+		args = append(args, held.Addr(t))
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -27,7 +27,7 @@ import (
 // scenario is a v1 program that says what it sees.
 type scenario struct {
 	dial  func(v1.Balancer) []grpc.DialOption // what stands for grpc.WithBalancer
-	addr  func() string                       // where the next server is to listen; nil means on any port
+	addr  func() string                       // where the next server is to listen
 	out   strings.Builder
 	names sync.Map // of servers, by address
 }
@@ -45,13 +45,6 @@ func (s *scenario) run() string {
 	s.closeDuringGet()
 	s.dns()
 	return s.out.String()
-}
-
-func (s *scenario) free() string {
-	if s.addr == nil {
-		return "127.0.0.1:0"
-	}
-	return s.addr()
 }
 
 // listenOn starts a server and returns its address and what stops it.
@@ -225,9 +218,9 @@ func (s *scenario) roundRobinAlone() {
 
 // roundRobin is RoundRobin in a channel over three servers.
 func (s *scenario) roundRobin() {
-	a, stopA := s.listenOn("A", s.free())
-	b, stopB := s.listenOn("B", s.free())
-	c, stopC := s.listenOn("C", s.free())
+	a, stopA := s.listenOn("A", s.addr())
+	b, stopB := s.listenOn("B", s.addr())
+	c, stopC := s.listenOn("C", s.addr())
 	f := newFeed()
 	cc := s.connect(v1.RoundRobin(f))
 	s.say("no address", "%s", s.rpc(cc, long, false))
@@ -359,7 +352,7 @@ func (o *own) Close() error {
 
 // ownBalancer shows how a channel calls a balancer.
 func (s *scenario) ownBalancer() {
-	a, stop := s.listenOn("A", s.free())
+	a, stop := s.listenOn("A", s.addr())
 	defer stop()
 	one, two := v1.Address{Addr: a, Metadata: "one"}, v1.Address{Addr: a, Metadata: "two"}
 	o := &own{lists: make(chan []v1.Address), addr: one}

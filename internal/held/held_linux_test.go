@@ -75,3 +75,15 @@ func TestAPortThatIsTakenIsPassedOver(t *testing.T) {
 		t.Errorf("%s was given, where a server listens", freed)
 	}
 }
+
+func TestAPortIsHeldAtTheOtherAddressesToo(t *testing.T) {
+	_, port, err := net.SplitHostPort(held.Refusing(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lc net.ListenConfig
+	if lis, err := lc.Listen(t.Context(), "tcp", "127.0.0.2:"+port); err == nil {
+		_ = lis.Close()
+		t.Errorf("a server can listen at %s", lis.Addr())
+	}
+}
