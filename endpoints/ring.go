@@ -12,11 +12,11 @@ import (
 // minSlots is the smallest array of a Ring.
 const minSlots = 8
 
-// spread is among how many places a newcomer finds its own at random. More would
-// cost picks their locality: neighbours in the ring are neighbours in memory if
-// they became READY one after the other. In a larger ring, that the engine begins
-// to connect at a random endpoint does the rest.
-const spread = 64
+// mixed is up to how many endpoints stand in random order. More would cost picks
+// their locality: neighbours in the ring are neighbours in memory if they became
+// READY one after the other. In a larger ring, that the engine begins to connect
+// at a random endpoint does the rest.
+const mixed = 64
 
 // firstPos is where positions begin: start lies before them by the number of
 // endpoints at most, which is below that.
@@ -97,9 +97,9 @@ func (r *Ring) Len() int {
 	return int(n)
 }
 
-// add puts c among those that are done for this turn, not always at the end:
-// clients that start together must not all begin with the same endpoint. Only
-// the engine calls it.
+// add puts c among those that are done for this turn, in a small ring not always
+// at the end: clients that start together must not all begin with the same
+// endpoint. Only the engine calls it.
 func (r *Ring) add(c *leaf.Conn) {
 	s := r.cur.Load()
 	n, _ := s.load()
@@ -112,7 +112,10 @@ func (r *Ring) add(c *leaf.Conn) {
 		s.move(free-1, free) // The last that was picked stays the last that is done.
 		free--
 	}
-	place := free - rand.Uint32N(min(free+1, spread))
+	place := free
+	if free < mixed {
+		place = rand.Uint32N(free + 1)
+	}
 	s.move(place, free)
 	s.put(place, c)
 	r.start--

@@ -22,9 +22,10 @@
 // whoever comes meanwhile leaves its call in the queue and goes on. The policy
 // is then called as grpc calls it today. Only a health report runs alone: grpc
 // holds a lock of the SubConn's meanwhile, which registering a health listener
-// takes too, so what else is queued runs on a new goroutine. [Detached]: a
-// goroutine that starts with the first call and ends when the queue is empty. A
-// policy that sleeps delays nobody else.
+// takes too, so what else is queued runs on a new goroutine, and a listener that
+// the report itself registers is registered there. [Detached]: a goroutine that
+// starts with the first call and ends when the queue is empty. A policy that
+// sleeps delays nobody else.
 //
 // What an inline child policy posts runs as one of its parent's calls, if the
 // parent is in a feed too. So a parent that intercepts its children's calls needs
