@@ -80,6 +80,27 @@ func newShrunk(tb testing.TB, between func(), most ...int) (*harness, []*forgott
 	return h, cc.first
 }
 
+// The list may be long and the endpoints few from the start.
+func TestMemoryFollowsTheEndpointsNotTheList(t *testing.T) {
+	long := append(numbered(few), make([]resolver.Endpoint, 100_000)...) // without addresses
+	for range 100_000 {
+		long = append(long, long[0])
+	}
+	b := scstate.Wrap(policy{}).Build(&forgetful{}, balancer.BuildOptions{})
+	h := &harness{TB: t, balancer: b}
+	before := heapInUse()
+	for _, list := range [][]resolver.Endpoint{long, long[:few]} {
+		if err := h.update(list...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := heapInUse() - before; grown > 64<<10 {
+		t.Errorf("heap with %d endpoints, after a list of %d entries = %d bytes more than before, want at most 64 kB", few, len(long), grown)
+	}
+	runtime.KeepAlive(h)
+	runtime.KeepAlive(long)
+}
+
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()

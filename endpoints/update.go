@@ -104,12 +104,12 @@ func (e *engine) connect(added []fresh) {
 
 // removeOld closes the endpoints that the last resolver update did not have.
 func (e *engine) removeOld() {
-	if e.seen == len(e.endpoints) {
+	e.room = max(e.room, len(e.endpoints))
+	shrunk := e.seen < e.room/4 // A map keeps its size, and so does the time to go through it.
+	if e.seen == len(e.endpoints) && !shrunk {
 		return // Going through 100,000 takes longer than counting them did.
 	}
-	e.room = max(e.room, len(e.endpoints))
 	old := e.endpoints
-	shrunk := e.seen < e.room/4 // A map keeps its size, and so does the time to go through it.
 	if shrunk {
 		e.makeRoom(e.seen)
 	}
