@@ -103,7 +103,7 @@ type engine struct {
 
 	// All below is touched only by calls from the feed.
 	endpoints map[string]*endpoint
-	room      int                        // how many endpoints the map was large enough for
+	room      int                        // the most endpoints that the map has had room for
 	states    [connectivity.Shutdown]int // how many endpoints are in each
 	updates   uint32                     // resolver updates seen
 	seen      int                        // endpoints that the last of them had

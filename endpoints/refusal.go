@@ -11,8 +11,8 @@ import (
 var _ balancer.Balancer = (*refusal)(nil)
 
 // refusal is what New returns for a policy that cannot work: grpc's Build has no
-// error, and a nil balancer would make a parent policy crash. It reports to
-// nobody before Build is over.
+// error, and a nil balancer would make a parent policy crash. It publishes nothing
+// during Build, when the policy around it may not be complete.
 type refusal struct {
 	cc  balancer.ClientConn // may be nil
 	err error

@@ -18,8 +18,8 @@ const minSlots = 8
 // at a random endpoint does the rest.
 const mixed = 64
 
-// firstPos is where positions begin: start lies before them by the number of
-// endpoints at most, which is below that.
+// firstPos is where positions begin, and not at 0: start lies before the position
+// by the number of endpoints at most, and must not go below 0.
 const firstPos = 1 << 31
 
 // Ring holds the connections of the READY endpoints, and gives them out in
@@ -30,8 +30,9 @@ const firstPos = 1 << 31
 // endpoint that comes, or comes back, waits for the next turn, and one that
 // stays is picked exactly once in each, however many others come and go. So it
 // waits for at most 2n-1 picks, n being the largest number of READY endpoints
-// meanwhile. Each pick that overlaps a change may be off by one. The order within
-// a turn is partly random at first, and stays while nothing changes.
+// meanwhile. A pick that overlaps a change may repeat an endpoint, or come before one
+// that was due; none that stays is ever out of reach. Newcomers to a small ring go
+// to a random place; the order then stays until the next change.
 type Ring struct {
 	pos atomic.Uint64 // of the last pick
 	_   [56]byte      // keeps readers of cur off the cache line that picks write
@@ -107,7 +108,12 @@ func (r *Ring) add(c *leaf.Conn) {
 		s = r.resize(s, 2*int(n))
 	}
 	free := r.done(n)
+	// Picks go on meanwhile. So no slot in use is ever empty, and no endpoint that
+	// stays is ever in none: at each step one is in two.
+	s.put(n, c)
 	s.move(free, n) // The first that is left to pick becomes the last.
+	r.start--
+	r.store(s, n+1)
 	if free > 0 && r.pos.Load() != r.empty {
 		s.move(free-1, free) // The last that was picked stays the last that is done.
 		free--
@@ -118,8 +124,6 @@ func (r *Ring) add(c *leaf.Conn) {
 	}
 	s.move(place, free)
 	s.put(place, c)
-	r.start--
-	r.store(s, n+1)
 }
 
 // remove takes c out. Only the engine calls it.

@@ -3,6 +3,7 @@ package v1adapter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -131,6 +132,7 @@ func (a *adapter) watch(p *picker) {
 
 // deliver waits until a list has been applied. It returns false after Close.
 func (a *adapter) deliver(list []Address) bool {
+	list = slices.Clone(list) // The next one may be made in the same array.
 	applied := make(chan struct{})
 	scstate.Post(a.cc, func() {
 		defer close(applied)
