@@ -221,3 +221,24 @@ func TestDownsComeBeforeClose(t *testing.T) {
 		}
 	})
 }
+
+// Notify: a list that waits, behind an Up that blocks, belongs to the balancer
+// no longer: it may make the next one in the same array.
+func TestAListThatWaitsIsACopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, f := newWorld(t, "a", "b", "c"), newFake(addrs("a")...)
+		blocked := make(chan struct{})
+		f.up = func(a v1adapter.Address) {
+			if a.Addr == "a" {
+				<-blocked
+			}
+		}
+		w.dial(v1adapter.DialOptions(f)...)
+		synctest.Wait()
+		list := addrs("a", "b")
+		f.send(list...)
+		list[1].Addr = "c"
+		close(blocked)
+		f.wantEvents(t, "start target", "notify", "up a", "up b")
+	})
+}
