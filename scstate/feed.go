@@ -31,6 +31,9 @@ type feed struct {
 	// outer is the feed of the policy that this one is a child of, as far as it
 	// is known.
 	outer atomic.Pointer[feed]
+	// parked is true while the queue is held for a call that waits in outer's
+	// queue: what waits for that call from within outer's waits for ever.
+	parked atomic.Bool
 
 	alone [1]Update // the health report that is being delivered; touched only by whoever holds the queue
 }
@@ -77,9 +80,19 @@ func (f *feed) run() {
 // making any call. The caller holds the queue.
 func (f *feed) runElsewhere() {
 	outer := f.outer.Load()
-	if outer == nil || f.detached || !outer.call(f.drain) {
+	if outer == nil || f.detached {
 		go f.drain()
+		return
 	}
+	f.parked.Store(true)
+	if !outer.call(f.unpark) {
+		go f.unpark()
+	}
+}
+
+func (f *feed) unpark() {
+	f.parked.Store(false)
+	f.drain()
 }
 
 // drain makes calls until none is queued, which ends the hold.
@@ -154,7 +167,7 @@ func (f *feed) UpdateClientConnState(s balancer.ClientConnState) error {
 	if hold {
 		f.run()
 	}
-	if hold || !f.detached {
+	if hold || !f.detached && !f.parked.Load() {
 		select {
 		case err := <-answer:
 			return err

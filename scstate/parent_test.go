@@ -232,3 +232,32 @@ func TestWhatAHealthReportLeavesIsACallOfTheParents(t *testing.T) {
 		}
 	})
 }
+
+// An update of the parent that is queued before what a health report of its
+// child leaves does not wait for it.
+func TestAnUpdateDoesNotWaitForWhatComesAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &fakePolicy{}
+		parent := &intercepting{fakePolicy: &fakePolicy{}, inner: inner}
+		b := scstate.Wrap(parent).Build(lockedClientConn{}, balancer.BuildOptions{})
+		sc, err := inner.cc.NewSubConn(nil, balancer.NewSubConnOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, ok := scstate.Base(scstate.Base(sc)).(*lockedSubConn)
+		if !ok {
+			t.Fatal("the SubConn is not grpc's twice removed")
+		}
+		inner.on = map[string]func(){"first health READY": func() {
+			go func() { _ = b.UpdateClientConnState(update("x")) }()
+			time.Sleep(time.Second) // until it is queued
+			inner.logHealth(sc, "second")
+		}}
+		inner.logHealth(sc, "first")
+		base.report()
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"first health READY", "update x"}, inner.calls()); diff != "" {
+			t.Errorf("calls of the child (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -267,8 +267,7 @@ func TestRPCsPickedForADyingConnectionGoOn(t *testing.T) {
 }
 
 func TestAllServersDown(t *testing.T) {
-	a := start(t, "")
-	a.Stop()
+	a := &server{addr: held.Refusing(t)}
 	cc, _ := dial(t, a)
 	_, err := call(t.Context(), cc)
 	if err == nil {
